@@ -1,0 +1,1 @@
+"""The ground every room stands on: database, clock, ids, errors, strict JSON, guarded HTTP, outbox. No business noun."""

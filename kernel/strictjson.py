@@ -1,0 +1,102 @@
+"""One strict reader and one writer of JSON for every boundary.
+
+orjson refuses NaN, trailing commas and lone surrogates written as escapes; what it lets pass and we refuse:
+members given twice, NUL in a text, nesting beyond a bound.
+"""
+
+import json
+from typing import Any, ClassVar
+
+import orjson
+
+from kernel.errors import Invalid
+
+MAX_DEPTH = 100
+"""Levels of nesting that any of our documents may need, with room to spare."""
+
+
+class InvalidJson(Invalid):
+    """The bytes are not one well-formed JSON text by RFC 8259 and I-JSON (RFC 7493)."""
+
+    code = "invalid_json"
+    message: ClassVar = {
+        "th": "ข้อมูล JSON ไม่ถูกต้อง: {reason}",
+        "en": "The JSON text is not valid: {reason}",
+    }
+
+
+def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
+    """One JSON value.
+
+    data       UTF-8 bytes or text
+    max_depth  levels of arrays and objects, 1 or more
+    Raises     InvalidJson for bad syntax or UTF-8, a member given twice, NaN, NUL or a lone surrogate, nesting too deep
+    Source     RFC 8259; RFC 7493, section 2.3 (unique member names)
+    """
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    if b"\\u0000" in raw or b"\x00" in raw:
+        _refuse_nul(raw)
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(reason=str(error)) from None
+    if _depth_exceeds(value, max_depth):
+        raise InvalidJson(reason=f"nested deeper than {max_depth} levels")
+    _refuse_repeated_members(raw)
+    return value
+
+
+def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
+    """One value as compact UTF-8 JSON; UUIDs and aware times are written by their standard forms."""
+    options = orjson.OPT_UTC_Z | (orjson.OPT_SORT_KEYS if sort_keys else 0)
+    return orjson.dumps(value, option=options)
+
+
+def _refuse_nul(raw: bytes) -> None:
+    try:
+        text = raw.decode()
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise InvalidJson(reason="nested too deeply") from None
+    except ValueError as error:
+        raise InvalidJson(reason=str(error)) from None
+    stack = [value]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, str) and "\x00" in part:
+            raise InvalidJson(reason="a text holds the character NUL")
+        if isinstance(part, dict):
+            stack.extend(part.keys())
+            stack.extend(part.values())
+        elif isinstance(part, list):
+            stack.extend(part)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _depth_exceeds(value: Any, bound: int) -> bool:
+    level = [value]
+    for _ in range(bound + 1):
+        level = [
+            child
+            for part in level
+            if isinstance(part, dict | list)
+            for child in (part.values() if isinstance(part, dict) else part)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _refuse_repeated_members(raw: bytes) -> None:
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        if len({name for name, _ in pairs}) != len(pairs):
+            seen: set[str] = set()
+            for name, _ in pairs:
+                if name in seen:
+                    raise InvalidJson(reason=f"the member {name!r} is given twice")
+                seen.add(name)
+
+    json.loads(raw, object_pairs_hook=unique)

