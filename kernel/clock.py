@@ -1,7 +1,8 @@
 """Time as an argument: the edge reads it once, rules receive it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
 """Gives the present moment, aware, UTC."""
@@ -22,3 +23,12 @@ def rfc3339(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError("a moment without a zone has no place on the time line")
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+BANGKOK = ZoneInfo("Asia/Bangkok")
+"""The zone in which days begin and end for people; everything stored is UTC."""
+
+
+def local_date(moment: datetime) -> date:
+    """The calendar day in Thailand at one moment (aware)."""
+    return moment.astimezone(BANGKOK).date()

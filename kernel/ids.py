@@ -4,6 +4,9 @@ import hashlib
 import secrets
 import uuid
 
+MIN_SECRET_BYTES = 16
+"""Bytes of the shortest secret that we make: 128 bits."""
+
 KAONA_NAMESPACE = uuid.UUID("6f0c6d0a-6f9e-5b7a-9c57-2f4c1f0f2567")
 """Namespace of every derived (version 5) identifier of the project."""
 
@@ -26,7 +29,7 @@ def derived_uuid(*parts: str) -> uuid.UUID:
 
 def new_token(n_bytes: int = 32) -> str:
     """A secret as URL-safe text. n_bytes: 16 or more; 32 gives 256 bits."""
-    if n_bytes < 16:
+    if n_bytes < MIN_SECRET_BYTES:
         raise ValueError("a secret below 128 bits can be guessed")
     return secrets.token_urlsafe(n_bytes)
 

@@ -64,12 +64,20 @@ class Claimed:
     lease: str
 
 
-def put(db: Session, *, tenant_id: int, kind: str, key: str, payload: dict[str, Any], now: datetime, due_at: datetime | None = None) -> bool:
+def put(
+    db: Session, *, tenant_id: int, kind: str, key: str, payload: dict[str, Any], now: datetime, due_at: datetime | None = None
+) -> bool:
     """Adds one effect to the present transaction. Returns False when the same key stands there already."""
     insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {
-        "tenant_id": tenant_id, "kind": kind, "key": key, "payload": payload, "state": "waiting",
-        "attempts": 0, "due_at": due_at or now, "created_at": now,
+        "tenant_id": tenant_id,
+        "kind": kind,
+        "key": key,
+        "payload": payload,
+        "state": "waiting",
+        "attempts": 0,
+        "due_at": due_at or now,
+        "created_at": now,
     }
     statement = insert(OutboxItem).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(OutboxItem.id)
     return db.execute(statement).first() is not None
@@ -99,8 +107,12 @@ def claim(db: Session, *, kinds: list[str], now: datetime, limit: int = 20, leas
         .where(OutboxItem.id.in_(ids))
         .values(lease=lease, lease_until=now + timedelta(seconds=lease_seconds), attempts=OutboxItem.attempts + 1)
     )
-    rows = db.scalars(select(OutboxItem).where(OutboxItem.id.in_(ids)).order_by(OutboxItem.due_at, OutboxItem.id)
-                      .execution_options(populate_existing=True))
+    rows = db.scalars(
+        select(OutboxItem)
+        .where(OutboxItem.id.in_(ids))
+        .order_by(OutboxItem.due_at, OutboxItem.id)
+        .execution_options(populate_existing=True)
+    )
     return [Claimed(row.id, row.tenant_id, row.kind, row.key, row.payload, row.attempts, lease) for row in rows]
 
 
@@ -115,6 +127,12 @@ def retry(db: Session, item: Claimed, *, now: datetime, note: str, after_seconds
     return _set(db, item, due_at=now + timedelta(seconds=pause), last_error=note, lease=None, lease_until=None)
 
 
+def is_held(db: Session, item: Claimed, *, now: datetime) -> bool:
+    """Whether the claim still holds: the lease is this worker's and not over."""
+    until = db.scalar(select(OutboxItem.lease_until).where(OutboxItem.id == item.id, OutboxItem.lease == item.lease))
+    return until is not None and until > now
+
+
 def backoff_seconds(attempts: int, chance: float) -> float:
     """Pause before the next try, seconds: 2, 4, 8 ... at most an hour, times 0.5 to 1 by `chance` (0..1)."""
     return float(min(MAX_DELAY_SECONDS, 2 ** min(attempts, 12)) * (0.5 + chance / 2))
@@ -123,7 +141,7 @@ def backoff_seconds(attempts: int, chance: float) -> float:
 def waiting_by_kind(db: Session) -> dict[str, int]:
     """How many effects wait, by kind."""
     rows = db.execute(select(OutboxItem.kind, func.count()).where(OutboxItem.state == "waiting").group_by(OutboxItem.kind))
-    return {kind: count for kind, count in rows}
+    return {kind: count for kind, count in rows}  # noqa: C416  dict() would need rows of plain tuples
 
 
 def _set(db: Session, item: Claimed, **values: Any) -> bool:

@@ -77,17 +77,17 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _depth_exceeds(value: Any, bound: int) -> bool:
-    level = [value]
-    for _ in range(bound + 1):
-        level = [
-            child
-            for part in level
-            if isinstance(part, dict | list)
-            for child in (part.values() if isinstance(part, dict) else part)
-        ]
-        if not level:
+    containers = [value] if isinstance(value, dict | list) else []
+    for _ in range(bound):
+        if not containers:
             return False
-    return True
+        containers = [
+            child
+            for container in containers
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, dict | list)
+        ]
+    return bool(containers)
 
 
 def _refuse_repeated_members(raw: bytes) -> None:

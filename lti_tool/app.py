@@ -1,0 +1,77 @@
+"""The application: settings in, a Flask app out. Rooms meet here and nowhere else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from flask import Flask, g, request
+from flask_babel import Babel
+from sqlalchemy.orm import Session
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import xapi.api as xapi
+from kernel.clock import Clock, system_clock
+from kernel.db import Database
+from lti_tool import errors, health, logs
+from lti_tool.settings import Settings, read_settings
+from lti_tool.views import admin, executive, learner, lti, teacher
+from lti_tool.web import csrf, fonts, headers, pages
+from lti_tool.web.edge import KaonaApp, reference
+from lti_tool.workflows import enrolled, statements_arrived
+from lti_tool.workflows.keys import pepper
+
+MAX_CONTENT_LENGTH = 6 * 1024 * 1024
+"""Bytes of the largest body of all addresses (the LRS takes batches of 5 MB); launches and forms have a bound of their own."""
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock = system_clock, database: Database | None = None) -> KaonaApp:
+    """The whole tool as a WSGI application.
+
+    settings   read from the environment by default
+    clock      gives the present moment; tests put a still one in
+    database   opened from the settings by default
+    """
+    settings = settings or read_settings()
+    logs.configure(settings.log_level)
+    app = KaonaApp("lti_tool", template_folder="../templates", static_folder="static")
+    app.settings = settings
+    app.clock = clock
+    app.secret = settings.secret_key
+    app.database = database or Database(settings.resolved_database_url, pool_size=settings.pool_size)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_CONTENT_LENGTH, MAX_FORM_MEMORY_SIZE=MAX_CONTENT_LENGTH, SEND_FILE_MAX_AGE_DEFAULT=86_400)
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
+    _add_languages(app)
+    pages.register(app)
+    fonts.register(app)
+    headers.register(app)
+    csrf.register(app)
+    errors.register(app)
+    health.register(app)
+    lti.register(app, on_enrolled=enrolled.place_in_scope)
+    for blueprint in (learner.blueprint, teacher.blueprint, executive.blueprint, admin.blueprint):
+        app.register_blueprint(blueprint)
+    app.register_blueprint(_lrs(app))
+    app.before_request(_bind_log_context)
+    return app
+
+
+def _lrs(app: KaonaApp) -> Any:
+    def on_stored(db: Session, tenant_id: int, statements: Sequence[dict[str, Any]]) -> None:
+        statements_arrived.take_in(db, tenant_id=tenant_id, statements=statements, now=app.clock())
+
+    return xapi.create_lrs(app.database, clock=app.clock, on_stored=on_stored, key_pepper=pepper(app.secret))
+
+
+def _add_languages(app: Flask) -> None:
+    assert isinstance(app, KaonaApp)
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(pages.compile_translations(app.settings.data_dir))
+    app.config["BABEL_DEFAULT_LOCALE"] = "th"
+    app.config["BABEL_DEFAULT_TIMEZONE"] = "Asia/Bangkok"
+    Babel(app, locale_selector=pages.page_language)
+
+
+def _bind_log_context() -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(reference=reference(), endpoint=request.endpoint)
+    g.principal = None

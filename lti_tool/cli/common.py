@@ -1,0 +1,62 @@
+"""What the commands share: the installation that they act on, and how they print."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+from sqlalchemy.orm import Session
+
+from kernel.clock import system_clock
+from kernel.db import Database
+from kernel.strictjson import dumps
+from lti_tool.settings import Settings, read_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+"""`--json`, on every read."""
+
+
+def open_installation() -> tuple[Settings, Database]:
+    """The settings of this process and their database, with its schema up to date."""
+    from lti_tool import migrate
+
+    settings = read_settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.resolved_database_url, pool_size=settings.pool_size)
+    migrate.ensure_current(database)
+    return settings, database
+
+
+@contextmanager
+def transaction() -> Iterator[tuple[Session, Settings]]:
+    """One writing transaction on the installation's database."""
+    settings, database = open_installation()
+    try:
+        with database.transaction() as db:
+            yield db, settings
+    finally:
+        database.dispose()
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(dumps(value).decode())
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
+    """A plain table, a heading and a line a row; columns as wide as their widest cell."""
+    lines = [columns, *([_cell(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def now() -> Any:
+    """The present moment."""
+    return system_clock()
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else str(value)

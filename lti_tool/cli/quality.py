@@ -1,0 +1,75 @@
+"""`test`, `check`, `bench`: what a developer runs before landing a change."""
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BENCHES = ("launch", "cat", "answer")
+
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
+
+
+@click.command(context_settings=PASS_THROUGH)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]) -> None:
+    """Run the tests on SQLite, PostgreSQL and in Chromium; ARGUMENTS go to pytest."""
+    ensure_chromium()
+    workers = [] if any(part.startswith(("-n", "--numprocesses", "-x", "--pdb", "--help")) for part in arguments) else ["-n", str(os.cpu_count() or 2)]
+    command = [sys.executable, "-m", "pytest", *workers, "--dist", "loadgroup", *arguments] if workers else [sys.executable, "-m", "pytest", *arguments]
+    sys.exit(subprocess.call(command, cwd=ROOT))  # noqa: S603  our own command
+
+
+@click.command()
+def check() -> None:
+    """Check format, lint, types, import contracts, translations and links."""
+    steps = {
+        "format": [sys.executable, "-m", "ruff", "format", "--check", "--quiet", "."],
+        "lint": [sys.executable, "-m", "ruff", "check", "--quiet", "."],
+        "types": [sys.executable, "-m", "mypy", "--no-error-summary"],
+        "imports": [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--config", "pyproject.toml"],
+        "translations and links": [sys.executable, "-m", "pytest", "-q", "--no-header", "tests/arch", "tests/docs"],
+    }
+    failed = []
+    for name, command in steps.items():
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  our own commands
+        click.echo(f"{'ok    ' if done.returncode == 0 else 'FAILED'} {name}")
+        if done.returncode:
+            failed.append(name)
+            click.echo(done.stdout + done.stderr)
+    if failed:
+        raise click.ClickException("failed: " + ", ".join(failed))
+
+
+@click.command()
+@click.argument("name", type=click.Choice(BENCHES), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def bench(name: str | None, *, as_json: bool) -> None:
+    """Measure one hot path (launch, cat, answer) or all, each beside its baseline."""
+    from lti_tool.cli.common import print_json
+
+    results = {each: importlib.import_module(f"bench.{each}").run(quiet=as_json) for each in ([name] if name else BENCHES)}
+    if as_json:
+        print_json(results)
+
+
+def ensure_chromium() -> None:
+    """Finds a Chromium or installs one: by the system's packages as root on Debian, else by Playwright."""
+    if any(map(shutil.which, CHROMIUM_NAMES)) or os.environ.get("KAONA_TEST_CHROMIUM"):
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        click.echo("kaona: installing Chromium from the system's packages (a minute or two) ...", err=True)
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]):
+            if subprocess.call(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603  fixed words
+                raise click.ClickException("Chromium could not be installed; run: apt-get update && apt-get install chromium")
+        return
+    click.echo("kaona: fetching Chromium by Playwright (once) ...", err=True)
+    if subprocess.call([sys.executable, "-m", "playwright", "install", "chromium"]):  # noqa: S603  our own command
+        raise click.ClickException("Chromium was not found and could not be fetched; install the package chromium and run the command again")

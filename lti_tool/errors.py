@@ -1,0 +1,131 @@
+"""Where a refusal gets its HTTP status and its page: once, here, from its class."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import structlog
+from flask import Response, current_app, g, jsonify, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from kernel.errors import Conflict, Invalid, KaonaError, NotFound
+from lti_tool.web.edge import KaonaApp, is_database_away, reference
+
+log = structlog.get_logger()
+
+
+class Unavailable(KaonaError):
+    """The database is away or full: nothing was stored, the same request may be sent again."""
+
+    code = "unavailable"
+    status = 503
+    message: ClassVar = {
+        "th": "ขณะนี้ระบบไม่สามารถบันทึกข้อมูลได้ คำขอของท่านยังไม่ได้รับการบันทึก",
+        "en": "The system cannot store data right now. Your request has not been saved.",
+    }
+    way_on: ClassVar = {"th": "โปรดรอสักครู่แล้วลองอีกครั้ง", "en": "Please wait a moment and try again."}
+
+
+class Unexpected(KaonaError):
+    """A fault of ours; the log has the details under the reference."""
+
+    code = "unexpected"
+    status = 500
+    message: ClassVar = {
+        "th": "เกิดข้อผิดพลาดในระบบ ทีมดูแลระบบได้รับบันทึกเหตุการณ์นี้แล้ว",
+        "en": "Something went wrong on our side. The event has been recorded for the administrators.",
+    }
+    way_on: ClassVar = {
+        "th": "โปรดลองอีกครั้ง หากยังพบปัญหา โปรดแจ้งรหัสอ้างอิงแก่ผู้ดูแลระบบ",
+        "en": "Please try again. If the problem remains, give the reference code to your administrator.",
+    }
+
+
+class RequestRefused(KaonaError):
+    """The request has not the form that this address takes."""
+
+    code = "request_refused"
+    message: ClassVar = {"th": "คำขอนี้ไม่อยู่ในรูปแบบที่ระบบรับได้", "en": "The request is not of a form that this address accepts."}
+    way_on: ClassVar = {"th": "โปรดเปิดกิจกรรมจากรายวิชาอีกครั้ง", "en": "Please open the activity from your course again."}
+
+
+def status_of(error: KaonaError) -> int:
+    """The HTTP status of a refusal: its own, else by its kind."""
+    own = getattr(error, "status", None)
+    if isinstance(own, int):
+        return own
+    for kind, status in ((NotFound, 404), (Conflict, 409), (Invalid, 400)):
+        if isinstance(error, kind):
+            return status
+    return 400
+
+
+def register(app: KaonaApp) -> None:
+    """Gives the application its error pages."""
+    app.register_error_handler(KaonaError, answer)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _any_error)
+
+
+def answer(error: KaonaError) -> Response:
+    """The page (or the JSON, for scripts) of one refusal; an audit line where the refusal asks for one."""
+    status = status_of(error)
+    log.log(_level(status), "refused", code=error.code, http_status=status, reference=reference(), path=request.path)
+    audit = getattr(error, "audit", None)
+    if callable(audit):
+        _write_audit(audit)
+    language = page_language()
+    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+        body = {"code": error.code, "message": {"th": error.sentence("th"), "en": error.sentence("en")}, "reference": reference()}
+        response = jsonify(error=body)
+    else:
+        response = make_response(
+            render_template("errors/page.html", error=error, language=language, reference=reference(), status=status, now=g.get("now"))
+        )
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    if status == Unavailable.status:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def page_language() -> str:
+    """Language of an error page: the launch's, else the browser's, else Thai."""
+    principal = g.get("principal")
+    if principal is not None:
+        return str(principal.locale)
+    return request.accept_languages.best_match(["th", "en"]) or "th"
+
+
+def _http_error(error: HTTPException) -> Response | HTTPException:
+    if error.code is not None and error.code < HTTPStatus.BAD_REQUEST:
+        return error
+    if error.code == HTTPStatus.NOT_FOUND:
+        return answer(NotFound())
+    refusal = RequestRefused()
+    refusal.status = error.code or 400  # type: ignore[attr-defined]
+    response = answer(refusal)
+    if error.code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers.extend(header for header in error.get_headers() if header[0] == "Allow")
+    return response
+
+
+def _any_error(error: Exception) -> Response:
+    if is_database_away(error):
+        log.error("database_away", reference=reference(), kind=type(error).__name__)
+        return answer(Unavailable())
+    log.error("unexpected", reference=reference(), path=request.path, exc_info=error)
+    return answer(Unexpected())
+
+
+def _write_audit(audit: Any) -> None:
+    app: KaonaApp = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  the proxy has no type
+    try:
+        with app.database.transaction() as db:
+            audit(db, now=g.now, reference=reference())
+    except Exception as error:  # noqa: BLE001  a full disk must not turn a refusal into a crash
+        log.error("audit_failed", reference=reference(), kind=type(error).__name__)
+
+
+def _level(status: int) -> int:
+    return logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO

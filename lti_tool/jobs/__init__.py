@@ -1,0 +1,1 @@
+"""Jobs of the background worker: they claim, commit, call and record."""

@@ -1,0 +1,39 @@
+"""Logs: one JSON line an event, on standard error. A line names the event and ids; never a token, a name or an answer."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+FORBIDDEN = frozenset({
+    "id_token", "token", "access_token", "client_assertion", "authorization", "cookie", "secret", "password", "state", "nonce",
+    "name", "given_name", "family_name", "email", "answer", "value", "response",
+})  # fmt: skip
+"""Keys whose values never reach a log line."""
+
+
+def configure(level: str) -> None:
+    """Sets up the process's log: JSON lines, UTC times, secrets struck out."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _strike_out,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=lambda value, **_: orjson.dumps(value, default=str).decode()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _strike_out(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key in event.keys() & FORBIDDEN:
+        event[key] = "[struck out]"
+    return event

@@ -1,0 +1,178 @@
+"""Settings: one frozen object, read once from the environment, all faults told together, each with its cure.
+
+Names are the fields below in capitals behind the prefix `KAONA_`. `docs/settings.md` is made from this class.
+"""
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from kernel.errors import KaonaError
+
+PREFIX = "KAONA_"
+LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1"}
+MIN_SECRET_BYTES = 32
+
+
+class SettingsInvalid(KaonaError):
+    """One or more settings stop the start; the sentence names each with its cure."""
+
+    code = "settings_invalid"
+    message: ClassVar = {"th": "การตั้งค่าไม่ถูกต้อง:\n{faults}", "en": "The settings are not valid:\n{faults}"}
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class Settings(BaseModel):
+    """Everything that an installation may set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(default=Path("var"), description="Folder for the SQLite file, the secret key and what is made once at start.")
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy address of the database; empty means a SQLite file in `DATA_DIR`. PostgreSQL: `postgresql+psycopg://user@host/name`.",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8000",
+        description="Address under which browsers and platforms reach the tool, without a slash at the end. HTTPS, or HTTP on loopback.",
+    )
+    secret_key_file: Path | None = Field(
+        default=None,
+        description="File with at least 32 random bytes; empty means `secret.key` in `DATA_DIR`, made at the first start with mode 600.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="The least severe line that is written.")
+    web_workers: int = Field(default=2, ge=1, le=64, description="Web processes that `serve` starts.")
+    web_threads: int = Field(default=8, ge=1, le=64, description="Threads in each web process.")
+    pool_size: int = Field(default=10, ge=1, le=100, description="Database connections that each process keeps (PostgreSQL).")
+    worker_poll_seconds: float = Field(
+        default=0.5, ge=0.05, le=60, description="Pause of an idle worker between two looks into the outbox."
+    )
+    allowed_networks: CommaList = Field(
+        default=(),
+        description="Networks on private addresses that the tool may call, comma separated (`10.1.0.0/16`); loopback counts as private.",
+    )
+    allowed_ports: CommaList = Field(
+        default=("443", "8443"), description="Ports that the tool may call on other machines, comma separated."
+    )
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=5, description="Reverse proxies in front that set X-Forwarded-For and X-Forwarded-Proto."
+    )
+    redis_url: str = Field(default="", description="Optional Redis for shared rate limits; its loss changes speed, never truth.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_an_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+            raise ValueError("write it as https://host or https://host/path")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+            raise ValueError("plain HTTP is accepted on loopback only; put a TLS proxy in front and write https://")
+        if parts.path not in {"", "/"}:
+            raise ValueError("the tool is served at the root of a host; write https://host without a path")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_is_known(cls, value: str) -> str:
+        if not value:
+            return value
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("write it as sqlite:///FILE or postgresql+psycopg://user@host/name") from None
+        if url.drivername in {"postgresql", "postgres"}:
+            return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        if url.drivername not in {"sqlite", "postgresql+psycopg"}:
+            raise ValueError("use sqlite:///FILE or postgresql+psycopg://user@host/name; no other database is supported")
+        return value
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} is not a network; write it like 10.1.0.0/16") from None
+        return value
+
+    @field_validator("allowed_ports")
+    @classmethod
+    def _ports_are_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(port.isdigit() and 0 < int(port) < 2**16 for port in value):
+            raise ValueError("write port numbers from 1 to 65535, comma separated")
+        return value
+
+    @model_validator(mode="after")
+    def _secret_is_strong(self) -> "Settings":
+        path = self.secret_key_file
+        if path is not None:
+            try:
+                size = path.stat().st_size
+            except OSError:
+                raise ValueError(f"SECRET_KEY_FILE: {path} cannot be read; make it by: head -c 32 /dev/urandom > {path}") from None
+            if size < MIN_SECRET_BYTES:
+                raise ValueError(
+                    f"SECRET_KEY_FILE: {path} holds {size} bytes, at least 32 are needed; make it by: head -c 32 /dev/urandom > {path}"
+                )
+        return self
+
+    @property
+    def dev_mode(self) -> bool:
+        """True on loopback HTTP: cookies go without Secure, and platforms on loopback may be called."""
+        return urlsplit(self.public_url).scheme == "http"
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The address in use: the one set, else the SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'kaona.sqlite').absolute()}"
+
+    @property
+    def secret_key(self) -> bytes:
+        """The installation's secret, 32 bytes or more; made on first use with mode 600 when no file is named."""
+        path = self.secret_key_file or self.data_dir / "secret.key"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                return path.read_bytes()
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(MIN_SECRET_BYTES))
+        return path.read_bytes()
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    environment  names and values; the process's own by default. Unknown names with our prefix are faults: they are typing slips.
+    Raises       SettingsInvalid, all faults told together
+    """
+    source = os.environ if environment is None else environment
+    values = {name.removeprefix(PREFIX).lower(): value for name, value in source.items() if name.startswith(PREFIX)}
+    try:
+        return Settings(**{name: value for name, value in values.items() if value != ""})
+    except ValidationError as error:
+        raise SettingsInvalid(faults="\n".join(_fault(fault) for fault in error.errors())) from None
+
+
+def _fault(fault: Any) -> str:
+    name = ".".join(str(part) for part in fault["loc"][:1]).upper()
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "there is no such setting; see docs/settings.md for the names"
+    return f"  {PREFIX}{name}: {message}" if name else f"  {PREFIX}{message}"

@@ -1,0 +1,1 @@
+"""Workflows that cross the rooms, each in the transaction of its caller."""

@@ -1,0 +1,19 @@
+"""Statements from elsewhere: what arrives at the LRS moves the roadmap and the path by the same function as our own."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+import learning.api as learning
+import roadmap.api as roadmap
+from kernel.clock import local_date
+
+
+def take_in(db: Session, *, tenant_id: int, statements: Sequence[Mapping[str, Any]], now: datetime) -> roadmap.Recorded:
+    """Evidence, attainment and a new path for each person whom the statements concern, in the caller's transaction."""
+    recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements)
+    for person_uuid in recorded.persons:
+        learning.plan_path(db, tenant_id=tenant_id, person_uuid=person_uuid, today=local_date(now), now=now)
+    return recorded

@@ -1,0 +1,41 @@
+import pytest
+
+from kernel.strictjson import InvalidJson, dumps, loads
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[1,]", '{"a":1,}', "NaN", "[Infinity]", "-Infinity", "01", "1.", "'a'", '{"a":1}{"b":2}', "\ufeff{}", "// c\n1",
+        '{"a":1,"a":1}', '{"x":{"b":1,"b":2}}', '[{"a":1,"\\u0061":2}]',
+        '"\\u0000"', '{"a\\u0000b":1}', '"\\ud800"', '"\\udc00\\ud800"',
+        "[" * 101 + "]" * 101, "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_is_not_one_clean_json_text_is_refused(text):
+    with pytest.raises(InvalidJson):
+        loads(text)
+
+
+@pytest.mark.parametrize("data", [b'"\xff"', b'"\xed\xa0\x80"', b'"\x00"'])
+def test_broken_utf8_and_raw_nul_are_refused(data):
+    with pytest.raises(InvalidJson):
+        loads(data)
+
+
+def test_what_is_clean_comes_through_unchanged():
+    assert loads('{"ชื่อ":"ก้าวหน้า","n":[1,2.50,true,null],"escaped":"\\\\u0000"}') == {
+        "ชื่อ": "ก้าวหน้า",
+        "n": [1, 2.5, True, None],
+        "escaped": "\\u0000",
+    }
+
+
+def test_nesting_up_to_the_bound_is_read():
+    assert loads("[" * 100 + "]" * 100)
+
+
+def test_what_is_written_can_be_read_again():
+    value = {"th": "ก", "numbers": [0, -1, 1.5]}
+
+    assert loads(dumps(value)) == value
