@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import click
 
 from kernel.errors import KaonaError
-from lti_tool.settings import SettingsInvalid
 
 USAGE = 2
 
@@ -67,12 +66,9 @@ def main(arguments: list[str] | None = None) -> Any:
     """Runs one command; a refusal becomes one plain sentence and exit code 1, wrong usage 2."""
     try:
         cli(args=arguments, prog_name="kaona", standalone_mode=False)
-    except SettingsInvalid as error:
-        click.echo(f"kaona: {error}", err=True)
-        sys.exit(USAGE)
     except KaonaError as error:
         click.echo(f"kaona: {error} [{error.code}]", err=True)
-        sys.exit(1)
+        sys.exit(USAGE if error.code == "settings_invalid" else 1)
     except click.ClickException as error:
         error.show()
         sys.exit(USAGE if isinstance(error, click.UsageError) else 1)

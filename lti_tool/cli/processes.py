@@ -56,7 +56,7 @@ def all_in_one(host: str, port: int | None) -> None:
     settings, database = open_installation()
     database.dispose()
     _ = settings.secret_key
-    background = subprocess.Popen([sys.executable, "-m", "lti_tool", "worker"])  # noqa: S603  our own command
+    background = subprocess.Popen([sys.executable, "-m", "lti_tool", "worker"])
     try:
         run_web(settings, host, port or _port(settings))
     finally:

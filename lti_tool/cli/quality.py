@@ -21,9 +21,9 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False
 def test(arguments: tuple[str, ...]) -> None:
     """Run the tests on SQLite, PostgreSQL and in Chromium; ARGUMENTS go to pytest."""
     ensure_chromium()
-    workers = [] if any(part.startswith(("-n", "--numprocesses", "-x", "--pdb", "--help")) for part in arguments) else ["-n", str(os.cpu_count() or 2)]
-    command = [sys.executable, "-m", "pytest", *workers, "--dist", "loadgroup", *arguments] if workers else [sys.executable, "-m", "pytest", *arguments]
-    sys.exit(subprocess.call(command, cwd=ROOT))  # noqa: S603  our own command
+    alone = any(part.startswith(("-n", "--numprocesses", "--pdb", "--help")) for part in arguments)
+    spread = [] if alone else ["-n", str(os.cpu_count() or 2), "--dist", "worksteal"]
+    sys.exit(subprocess.call([sys.executable, "-m", "pytest", *spread, *arguments], cwd=ROOT))  # noqa: S603  our own command
 
 
 @click.command()
@@ -71,5 +71,5 @@ def ensure_chromium() -> None:
                 raise click.ClickException("Chromium could not be installed; run: apt-get update && apt-get install chromium")
         return
     click.echo("kaona: fetching Chromium by Playwright (once) ...", err=True)
-    if subprocess.call([sys.executable, "-m", "playwright", "install", "chromium"]):  # noqa: S603  our own command
+    if subprocess.call([sys.executable, "-m", "playwright", "install", "chromium"]):
         raise click.ClickException("Chromium was not found and could not be fetched; install the package chromium and run the command again")

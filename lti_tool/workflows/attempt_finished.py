@@ -1,0 +1,100 @@
+"""A finished sitting becomes the record: statements, evidence, attainment, a path and a score, in one transaction.
+
+Called in the transaction of the last answer (or of the worker that closes an overdue sitting): all of it is stored, or none.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+import assessment.api as assessment
+import learning.api as learning
+import roadmap.api as roadmap
+import xapi.api as xapi
+from kernel.clock import local_date
+from lti_tool.jobs.score_publish import enqueue_score
+from lti_tool.models import Launch, LineItem, Tenant, User
+from lti_tool.settings import Settings
+from lti_tool.statements import build
+from lti_tool.web.principal import Principal
+
+SCORE_MAXIMUM = 100.0
+DEFAULT_PASS_LEVEL = 1
+"""The level that counts as passed where no target says more: something of the area was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of one sitting."""
+
+    outcome: assessment.Outcome
+    statement_ids: tuple[str, ...]
+    n_evidence: int
+    path: learning.PathView
+    score_enqueued: bool
+
+
+def finish_attempt(db: Session, *, principal: Principal, attempt_uuid: UUID, now: datetime, settings: Settings) -> Finished:
+    """The learner's own last answer ended the sitting."""
+    return record_outcome(db, tenant_id=principal.tenant_id, attempt_uuid=attempt_uuid, public_url=settings.public_url, now=now)
+
+
+def record_outcome(db: Session, *, tenant_id: int, attempt_uuid: UUID, public_url: str, now: datetime) -> Finished:
+    """Statements, evidence, attainment, path and score of one finished sitting; doing it twice changes nothing.
+
+    now   moment of storing; the statements carry the sitting's own times
+    """
+    outcome = assessment.get_outcome(db, attempt_uuid, tenant_id=tenant_id)
+    tenant = db.get_one(Tenant, tenant_id)
+    statements = build.statements_of(
+        outcome,
+        public_url=public_url,
+        home_page=tenant.home_page,
+        pass_levels=_pass_levels(db, tenant_id=tenant_id, outcome=outcome, now=now),
+    )
+    ids = xapi.store_statements(db, tenant_id=tenant_id, statements=statements, authority=authority(public_url), now=now)
+    recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements)
+    path = learning.plan_path(db, tenant_id=tenant_id, person_uuid=outcome.person_uuid, today=local_date(now), now=now)
+    return Finished(
+        outcome=outcome,
+        statement_ids=tuple(ids),
+        n_evidence=recorded.n_evidence,
+        path=path,
+        score_enqueued=_enqueue_score(db, outcome=outcome, now=now),
+    )
+
+
+def authority(public_url: str) -> dict[str, object]:
+    """Who vouches for the statements that the tool itself writes."""
+    return {"objectType": "Agent", "account": {"homePage": public_url, "name": "kaona"}}
+
+
+def _pass_levels(db: Session, *, tenant_id: int, outcome: assessment.Outcome, now: datetime) -> dict[str, int]:
+    standings = roadmap.standing_of(db, tenant_id=tenant_id, person_uuid=outcome.person_uuid, today=local_date(now), now=now)
+    targets = {standing.node.key: standing.target for standing in standings if standing.target}
+    return {area.competency: targets.get(area.competency, DEFAULT_PASS_LEVEL) for area in outcome.areas}
+
+
+def _enqueue_score(db: Session, *, outcome: assessment.Outcome, now: datetime) -> bool:
+    row = db.execute(
+        select(LineItem, User)
+        .join(Launch, Launch.line_item_id == LineItem.id)
+        .join(User, User.id == Launch.user_id)
+        .where(Launch.uuid == UUID(outcome.launch_ref), User.person_uuid == outcome.person_uuid)
+    ).first()
+    if row is None:  # an ungraded link
+        return False
+    line_item, user = row
+    enqueue_score(
+        db,
+        line_item=line_item,
+        user=user,
+        score_given=round(outcome.scaled * SCORE_MAXIMUM, 2),
+        score_maximum=SCORE_MAXIMUM,
+        comment=None,
+        now=now,
+    )
+    return True
