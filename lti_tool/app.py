@@ -13,12 +13,12 @@ import xapi.api as xapi
 from kernel.clock import Clock, system_clock
 from kernel.db import Database
 from lti_tool import errors, health, logs
+from lti_tool.keys import lrs_pepper
 from lti_tool.settings import Settings, read_settings
 from lti_tool.views import admin, executive, learner, lti, teacher
 from lti_tool.web import csrf, fonts, headers, pages
 from lti_tool.web.edge import KaonaApp, reference
 from lti_tool.workflows import enrolled, statements_arrived
-from lti_tool.workflows.keys import pepper
 
 MAX_CONTENT_LENGTH = 6 * 1024 * 1024
 """Bytes of the largest body of all addresses (the LRS takes batches of 5 MB); launches and forms have a bound of their own."""
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock,
     csrf.register(app)
     errors.register(app)
     health.register(app)
-    lti.register(app, on_enrolled=enrolled.place_in_scope)
+    lti.register(app, on_enrolled=lambda db, who: enrolled.place_in_scope(db, who, now=app.clock()))
     for blueprint in (learner.blueprint, teacher.blueprint, executive.blueprint, admin.blueprint):
         app.register_blueprint(blueprint)
     app.register_blueprint(_lrs(app))
@@ -60,7 +60,7 @@ def _lrs(app: KaonaApp) -> Any:
     def on_stored(db: Session, tenant_id: int, statements: Sequence[dict[str, Any]]) -> None:
         statements_arrived.take_in(db, tenant_id=tenant_id, statements=statements, now=app.clock())
 
-    return xapi.create_lrs(app.database, clock=app.clock, on_stored=on_stored, key_pepper=pepper(app.secret))
+    return xapi.create_lrs(app.database, clock=app.clock, on_stored=on_stored, key_pepper=lrs_pepper(app.secret))
 
 
 def _add_languages(app: Flask) -> None:

@@ -71,7 +71,6 @@ class Settings(BaseModel):
     trusted_proxies: int = Field(
         default=0, ge=0, le=5, description="Reverse proxies in front that set X-Forwarded-For and X-Forwarded-Proto."
     )
-    redis_url: str = Field(default="", description="Optional Redis for shared rate limits; its loss changes speed, never truth.")
 
     @field_validator("public_url")
     @classmethod

@@ -18,6 +18,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 """`--json`, on every read."""
 
 
+def start_installation() -> tuple[Settings, Database]:
+    """`open_installation`, with the secret and the tool's first key made before processes part, so that they share them."""
+    from lti_tool.lti.tool_keys import ensure_tool_key
+
+    settings, database = open_installation()
+    with database.transaction() as db:
+        ensure_tool_key(db, secret=settings.secret_key, now=system_clock())
+    return settings, database
+
+
 def open_installation() -> tuple[Settings, Database]:
     """The settings of this process and their database, with its schema up to date."""
     from lti_tool import migrate

@@ -49,6 +49,16 @@ def items() -> None:
     """The item bank and its test forms."""
 
 
+@items.command("load-defaults")
+def load_defaults() -> None:
+    """Load all that comes with Kaona: frameworks, item bank, test form, catalogue of learning resources."""
+    with transaction() as (db, _):
+        report = content.load_defaults(db, now=now())
+    click.echo(f"frameworks: {', '.join(view.id for view in report.frameworks)}")
+    click.echo(f"items: {report.bank.n_new_items} new, {report.bank.n_new_versions} new versions, {report.bank.n_unchanged} unchanged")
+    click.echo(f"form {report.form.key}: {report.form.uuid}")
+
+
 @items.command("load")
 @file_argument
 def load_items(file: Path) -> None:

@@ -23,7 +23,9 @@ def doctor(*, as_json: bool) -> None:
             click.echo(f"{name:24} {value}")
         click.echo("")
         rows = [dataclasses.asdict(platform) | {"agency": text_in("en", platform.agency)} for platform in summary.platforms]
-        print_rows(rows, ["agency", "issuer", "client_id", "last_launch_at", "last_score_at", "waiting_scores", "parked_scores", "key_set_error"])
+        print_rows(
+            rows, ["agency", "issuer", "client_id", "last_launch_at", "last_score_at", "waiting_scores", "parked_scores", "key_set_error"]
+        )
         click.echo(f"\nwaiting: {summary.queue or 'nothing'}   statements: {summary.statements}   LRS keys: {len(summary.keys)}")
         for item in summary.parked:
             click.echo(f"parked: {item.kind} {item.key}: {item.reason}; look at it, then: kaona score retry {item.key}")

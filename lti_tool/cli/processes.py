@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from lti_tool.cli.common import open_installation
+from lti_tool.cli.common import start_installation
 from lti_tool.settings import Settings
 
 GRACE_SECONDS = 30
@@ -22,20 +22,18 @@ GRACE_SECONDS = 30
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [default: that of KAONA_PUBLIC_URL, else 8000].")
 def serve(host: str, port: int | None) -> None:
     """Run the web processes."""
-    settings, database = open_installation()
+    settings, database = start_installation()
     database.dispose()
-    _ = settings.secret_key  # made before the processes part, so that they share it
     run_web(settings, host, port or _port(settings))
 
 
 @click.command()
 def worker() -> None:
     """Run a background worker."""
-    from kernel.http import GuardedClient  # noqa: F401  imported before the loop so that a fault shows at the start
     from lti_tool import logs
     from lti_tool.workflows.background import make_worker
 
-    settings, database = open_installation()
+    settings, database = start_installation()
     logs.configure(settings.log_level)
     stop = threading.Event()
 
@@ -53,9 +51,8 @@ def worker() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [default: that of KAONA_PUBLIC_URL, else 8000].")
 def all_in_one(host: str, port: int | None) -> None:
     """Run web processes and a worker in one process tree."""
-    settings, database = open_installation()
+    settings, database = start_installation()
     database.dispose()
-    _ = settings.secret_key
     background = subprocess.Popen([sys.executable, "-m", "lti_tool", "worker"])
     try:
         run_web(settings, host, port or _port(settings))

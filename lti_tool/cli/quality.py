@@ -72,4 +72,6 @@ def ensure_chromium() -> None:
         return
     click.echo("kaona: fetching Chromium by Playwright (once) ...", err=True)
     if subprocess.call([sys.executable, "-m", "playwright", "install", "chromium"]):
-        raise click.ClickException("Chromium was not found and could not be fetched; install the package chromium and run the command again")
+        raise click.ClickException(
+            "Chromium was not found and could not be fetched; install the package chromium and run the command again"
+        )

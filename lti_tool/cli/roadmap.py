@@ -35,5 +35,3 @@ def rebuild(*, as_json: bool) -> None:
             click.echo(f"  {difference}")
     if report.differences:
         raise SystemExit(1)
-
-

@@ -16,12 +16,16 @@ def score() -> None:
 
 
 @score.command("list")
-@click.option("--state", type=click.Choice(["waiting", "parked", "done", "superseded"]), default="parked", show_default=True, help="Which ones.")
+@click.option(
+    "--state", type=click.Choice(["waiting", "parked", "done", "superseded"]), default="parked", show_default=True, help="Which ones."
+)
 @json_option
 def list_scores(state: str, *, as_json: bool) -> None:
     """List deliveries by state, newest first."""
     with transaction() as (db, _):
-        items = db.scalars(select(OutboxItem).where(OutboxItem.kind == KIND, OutboxItem.state == state).order_by(OutboxItem.id.desc()).limit(500))
+        items = db.scalars(
+            select(OutboxItem).where(OutboxItem.kind == KIND, OutboxItem.state == state).order_by(OutboxItem.id.desc()).limit(500)
+        )
         rows = [
             {"key": item.key, "attempts": item.attempts, "due_at": rfc3339(item.due_at), "last_error": item.last_error, "state": item.state}
             for item in items

@@ -14,6 +14,7 @@ import structlog
 from kernel import outbox
 from kernel.clock import Clock
 from kernel.db import Database
+from kernel.errors import KaonaError
 from kernel.outbox import Claimed
 from lti_tool.web.edge import is_database_away
 
@@ -77,6 +78,8 @@ class Worker:
         except Exception as error:
             if is_database_away(error):
                 raise
-            log.error("job_failed", kind=item.kind, id=item.id, exc_info=error)
+            known = isinstance(error, KaonaError)
+            log.error("job_failed", kind=item.kind, id=item.id, reason=str(error) if known else None, exc_info=None if known else error)
+            note = error.code if isinstance(error, KaonaError) else f"unexpected: {type(error).__name__}"
             with self.database.transaction() as db:
-                outbox.retry(db, item, now=self.clock(), note=f"unexpected: {type(error).__name__}")
+                outbox.retry(db, item, now=self.clock(), note=note)

@@ -55,21 +55,17 @@ def record_outcome(db: Session, *, tenant_id: int, attempt_uuid: UUID, public_ur
         home_page=tenant.home_page,
         pass_levels=_pass_levels(db, tenant_id=tenant_id, outcome=outcome, now=now),
     )
-    ids = xapi.store_statements(db, tenant_id=tenant_id, statements=statements, authority=authority(public_url), now=now)
     recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements)
     path = learning.plan_path(db, tenant_id=tenant_id, person_uuid=outcome.person_uuid, today=local_date(now), now=now)
-    return Finished(
-        outcome=outcome,
-        statement_ids=tuple(ids),
-        n_evidence=recorded.n_evidence,
-        path=path,
-        score_enqueued=_enqueue_score(db, outcome=outcome, now=now),
-    )
+    score_enqueued = _enqueue_score(db, outcome=outcome, now=now)
+    # last, because other writers of the agency's statements wait from here to the commit
+    ids = xapi.store_statements(db, tenant_id=tenant_id, statements=statements, authority=authority(public_url), now=now)
+    return Finished(outcome, tuple(ids), recorded.n_evidence, path, score_enqueued)
 
 
 def authority(public_url: str) -> dict[str, object]:
     """Who vouches for the statements that the tool itself writes."""
-    return {"objectType": "Agent", "account": {"homePage": public_url, "name": "kaona"}}
+    return {"objectType": "Agent", "account": {"homePage": public_url, "name": roadmap.OWN_AUTHORITY}}
 
 
 def _pass_levels(db: Session, *, tenant_id: int, outcome: assessment.Outcome, now: datetime) -> dict[str, int]:

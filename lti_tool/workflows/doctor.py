@@ -65,7 +65,9 @@ def summary_of(db: Session, *, tenant_ids: Sequence[int] | None = None) -> Docto
     tenants = list(db.scalars(select(Tenant.id))) if tenant_ids is None else list(tenant_ids)
     ours: ColumnElement[bool] = OutboxItem.tenant_id.in_(tenants) if tenant_ids is not None else true()
     waiting = db.execute(
-        select(OutboxItem.kind, func.count(), func.min(OutboxItem.created_at)).where(OutboxItem.state == "waiting", ours).group_by(OutboxItem.kind)
+        select(OutboxItem.kind, func.count(), func.min(OutboxItem.created_at))
+        .where(OutboxItem.state == "waiting", ours)
+        .group_by(OutboxItem.kind)
     ).all()
     parked = db.scalars(select(OutboxItem).where(OutboxItem.state == "parked", ours).order_by(OutboxItem.id.desc()).limit(50))
     return DoctorSummary(

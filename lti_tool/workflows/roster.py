@@ -35,5 +35,7 @@ def list_learners(db: Session, principal: Principal) -> list[LearnerRow]:
         .outerjoin(last_launch, last_launch.c.user_id == User.id)
         .where(Enrolment.context_id == principal.context_id, User.tenant_id == principal.tenant_id, User.blocked_at.is_(None))
     )
-    learners = [LearnerRow(user.person_uuid, user.display_name, at) for user, roles, at in rows if "learner" in roles and "instructor" not in roles]
+    learners = [
+        LearnerRow(user.person_uuid, user.display_name, at) for user, roles, at in rows if "learner" in roles and "instructor" not in roles
+    ]
     return sorted(learners, key=lambda row: (row.display_name is None, row.display_name or "", str(row.person_uuid)))

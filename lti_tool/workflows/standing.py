@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lti_tool.models import Launch, Score
+from lti_tool.models import Launch, Score, User
 from lti_tool.web.principal import Principal
 
 ScoreState = Literal["none", "waiting", "sent", "parked"]
@@ -28,8 +28,6 @@ def score_state(db: Session, principal: Principal, attempt_uuid: UUID) -> ScoreS
 
 def score_states(db: Session, principal: Principal) -> dict[UUID, ScoreState]:
     """State of each person's score in the column of this launch, by person."""
-    from lti_tool.models import User
-
     rows = db.execute(
         select(User.person_uuid, Score.state)
         .join(Score, Score.user_id == User.id)

@@ -1,4 +1,3 @@
-import os
 import stat
 
 import pytest
@@ -49,7 +48,7 @@ def test_the_secret_is_made_once_and_for_this_user_only(tmp_path):
 
     assert len(first) >= 32
     assert settings.secret_key == first
-    assert stat.S_IMODE(os.stat(tmp_path / "new" / "secret.key").st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "new" / "secret.key").stat().st_mode) == 0o600
 
 
 def test_a_weak_secret_stops_the_start_with_its_cure(tmp_path):

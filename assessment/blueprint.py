@@ -1,0 +1,62 @@
+"""Content: which domain the next item comes from, so that everyone's test has the same make-up. Pure."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+WITHIN_ITEMS: Final = 1.0
+"""No domain's count is ever further from its share of the test, in items."""
+
+_ROUNDING: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRule:
+    """A domain's part of the blueprint.
+
+    share     of the test, above 0; the shares of a form sum to 1
+    minimum   items that every attempt gets, where its time lasts
+    maximum   items that no attempt exceeds
+    """
+
+    share: float = 1.0
+    minimum: int = 0
+    maximum: int = 1_000_000
+
+
+def next_domains(
+    rules: Sequence[DomainRule],
+    given: Sequence[int],
+    *,
+    max_items: int,
+    urgency: Sequence[float] | None = None,
+    spent: Collection[int] = (),
+) -> list[int]:
+    """Domains that the next item may come from, the best first; empty when none may.
+
+    given      items so far, per domain
+    max_items  of the whole test: what the minimums still need is kept free
+    urgency    per domain, how much another item is wanted once all minimums are met (the higher the sooner); None: shares alone
+    spent      domains without an item left
+    Source     Kingsbury & Zara (1991): largest shortfall share x (t + 1) - given, within minimum and maximum
+    """
+    t = sum(given)
+    shortfall = [rule.share * (t + 1) - count for rule, count in zip(rules, given, strict=True)]
+    owed = [max(rule.minimum - count, 0) for rule, count in zip(rules, given, strict=True)]
+    open_ = [d for d, rule in enumerate(rules) if d not in spent and given[d] < rule.maximum]
+    if sum(owed) >= max_items - t:
+        open_ = [d for d in open_ if owed[d] > 0] or open_
+    if urgency is None or any(owed):
+        return sorted(open_, key=lambda d: -shortfall[d])
+    level = [d for d in open_ if _stays_level(shortfall, d)]
+    return sorted(level or open_, key=lambda d: (-urgency[d], -shortfall[d]) if level else (-shortfall[d],))
+
+
+def minimums_met(rules: Sequence[DomainRule], given: Sequence[int], spent: Collection[int] = ()) -> bool:
+    """Whether every domain has its minimum, or no item left."""
+    return all(count >= rule.minimum or d in spent for d, (rule, count) in enumerate(zip(rules, given, strict=True)))
+
+
+def _stays_level(shortfall: Sequence[float], chosen: int) -> bool:
+    """Whether every domain is within one item of its share after one more item of the chosen domain."""
+    return all(abs(value - (d == chosen)) <= WITHIN_ITEMS + _ROUNDING for d, value in enumerate(shortfall))

@@ -1,0 +1,227 @@
+"""Form versions compiled for the request path: items, rules and tables in one read-only object, kept in process memory.
+
+A form version never changes, so the cache needs no invalidation; losing it costs a fraction of a second, never truth.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from assessment.cat import Pool, PoolItem, resting_items
+from assessment.forms import FormDocument
+from assessment.irt import params_of
+from assessment.models import Attempt, Form, FormItem, FormVersion, Item, ItemParameter, ItemVersion, Presentation
+from assessment.scoring import ScoringRule
+from assessment.sitting import Rules, Sitting
+from assessment.views import Cut, DomainView, FormView, OptionView
+from kernel.langmap import LangMap
+
+MAX_COMPILED: Final = 32
+"""Form versions kept in one process."""
+
+EXPOSURE_ATTEMPTS: Final = 1000
+"""Newest attempts of a form that count for exposure."""
+
+EXPOSURE_SECONDS: Final = 10
+"""How old a process's knowledge of what other processes showed may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledItem:
+    """One item version of a pool with all that showing and scoring it takes."""
+
+    item_id: int
+    item_uuid: UUID
+    item_key: str
+    version_id: int
+    version: int
+    parameter_id: int
+    domain: str
+    stem: LangMap
+    options: dict[str, OptionView]
+    targets: dict[str, OptionView]
+    unit: LangMap | None
+    time_guide_seconds: int
+    rule: ScoringRule
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledForm:
+    """One form version, read-only, shared by all attempts on it."""
+
+    uuid: UUID
+    form_id: int
+    version_id: int
+    document: FormDocument
+    view: FormView
+    rules: Rules
+    pool: Pool
+    items: tuple[CompiledItem, ...]
+    place_of: dict[int, int]
+    """Item id to its place in the pool."""
+
+    def places_of(self, item_ids: list[int]) -> frozenset[int]:
+        """Places of those items that this pool holds."""
+        return frozenset(self.place_of[item_id] for item_id in item_ids if item_id in self.place_of)
+
+    def new_sitting(self, seed: int, seen_item_ids: list[int]) -> Sitting:
+        """A sitting before its first answer."""
+        return Sitting(self.pool, self.rules, seed, self.places_of(seen_item_ids))
+
+
+@dataclass(slots=True)
+class Exposure:
+    """How often the items of a pool were met. A guess of one process: losing or doubling a few counts does no harm.
+
+    counts      attempts that met the item, per place
+    n_attempts  attempts of the window
+    r_max       highest share
+    read_at     when the presentations were counted, seconds of this process's clock
+    """
+
+    counts: dict[int, int]
+    n_attempts: int
+    r_max: float
+    read_at: float
+
+    def resting(self) -> frozenset[int]:
+        """Places that rest now."""
+        return resting_items(self.counts.copy(), self.n_attempts, self.r_max)  # a copy: other threads count on
+
+    def note(self, place: int, *, is_first: bool) -> None:
+        """Counts one presentation of this process; the first one of an attempt counts the attempt."""
+        self.counts[place] = self.counts.get(place, 0) + 1
+        self.n_attempts += is_first
+
+
+_lock = threading.Lock()
+_compiled: dict[UUID, CompiledForm] = {}
+_exposure: dict[UUID, "Exposure"] = {}
+
+
+def compiled_form(db: Session, version_uuid: UUID) -> CompiledForm:
+    """A form version from the cache, or compiled now. version_uuid: of a row that exists."""
+    form = _compiled.get(version_uuid)
+    if form is None:
+        form = _compile(db, version_uuid)
+        with _lock:
+            while len(_compiled) >= MAX_COMPILED:
+                _exposure.pop(oldest := next(iter(_compiled)), None)
+                del _compiled[oldest]
+            _compiled[version_uuid] = form
+    return form
+
+
+def exposure_of(db: Session, form: CompiledForm) -> Exposure:
+    """What the newest attempts on a form have met, as this process knows it.
+
+    Counted from the presentations themselves, every ten seconds in each process, and kept up with its own in between: no
+    counter row is ever updated, so answers of many persons never wait for each other.
+    """
+    known = _exposure.get(form.uuid)
+    if known is None or time.monotonic() - known.read_at > EXPOSURE_SECONDS:
+        known = _exposure[form.uuid] = _read_exposure(db, form)
+    return known
+
+
+def view_of(form: Form, version: FormVersion, document: FormDocument) -> FormView:
+    """A form version as the door shows it."""
+    return FormView(
+        uuid=form.uuid,
+        key=form.key,
+        title=document.title.model_dump(),
+        description=document.description.model_dump(),
+        minutes=document.minutes,
+        min_items=document.min_items,
+        max_items=document.max_items,
+        framework=document.framework,
+        domains=tuple(DomainView(domain.code, domain.competency) for domain in document.domains),
+        cuts=tuple(Cut(cut.domain, cut.level, cut.theta, cut.method) for cut in document.cuts),
+        min_items_for_level=document.min_items_for_level,
+        version=version.n,
+    )
+
+
+def _read_exposure(db: Session, form: CompiledForm) -> Exposure:
+    newest = select(Attempt.id).where(Attempt.form_id == form.form_id).order_by(Attempt.id.desc()).limit(EXPOSURE_ATTEMPTS)
+    attempt_ids = db.scalars(newest).all()
+    met = (
+        select(Presentation.item_id, func.count())
+        .join(Attempt, Attempt.id == Presentation.attempt_id)
+        .where(Attempt.form_id == form.form_id, Attempt.id >= min(attempt_ids, default=0))
+        .group_by(Presentation.item_id)
+    )
+    counts = {form.place_of[item_id]: count for item_id, count in db.execute(met) if item_id in form.place_of}
+    return Exposure(counts, len(attempt_ids), form.rules.r_max, time.monotonic())
+
+
+def _compile(db: Session, version_uuid: UUID) -> CompiledForm:
+    form, version = db.execute(select(Form, FormVersion).join(FormVersion).where(FormVersion.uuid == version_uuid)).one()
+    document = FormDocument.model_validate(version.document)
+    rows = db.execute(
+        select(Item, ItemVersion, ItemParameter)
+        .select_from(FormItem)
+        .join(ItemVersion, ItemVersion.id == FormItem.item_version_id)
+        .join(Item, Item.id == ItemVersion.item_id)
+        .join(ItemParameter, ItemParameter.id == FormItem.item_parameter_id)
+        .where(FormItem.form_version_id == version.id)
+        .order_by(FormItem.place)
+    ).all()
+    places = {row.Item.key: place for place, row in enumerate(rows)}
+    domains = {domain.code: number for number, domain in enumerate(document.domains)}
+    enemies: list[set[int]] = [set() for _ in rows]
+    for place, row in enumerate(rows):
+        for key in row.ItemVersion.enemies:
+            if key in places:
+                enemies[place].add(places[key])
+                enemies[places[key]].add(place)
+    pool = Pool(
+        [
+            PoolItem(
+                params_of(row.ItemParameter.model, a=row.ItemParameter.a, b=row.ItemParameter.b, c=row.ItemParameter.c),
+                domains[row.ItemVersion.domain],
+                frozenset(enemies[place]),
+            )
+            for place, row in enumerate(rows)
+        ],
+        len(domains),
+    )
+    return CompiledForm(
+        uuid=version.uuid,
+        form_id=form.id,
+        version_id=version.id,
+        document=document,
+        view=view_of(form, version, document),
+        rules=document.rules(),
+        pool=pool,
+        items=tuple(_compile_item(row.Item, row.ItemVersion, row.ItemParameter) for row in rows),
+        place_of={row.Item.id: place for place, row in enumerate(rows)},
+    )
+
+
+def _compile_item(item: Item, version: ItemVersion, parameter: ItemParameter) -> CompiledItem:
+    options, targets = _options(version.body, "options"), _options(version.body, "targets")
+    return CompiledItem(
+        item_id=item.id,
+        item_uuid=item.uuid,
+        item_key=item.key,
+        version_id=version.id,
+        version=version.n,
+        parameter_id=parameter.id,
+        domain=version.domain,
+        stem=version.body["stem"],
+        options=options,
+        targets=targets,
+        unit=version.body.get("unit"),
+        time_guide_seconds=version.time_guide_seconds,
+        rule=ScoringRule(version.kind, version.correct, tuple(options), tuple(targets)),
+    )
+
+
+def _options(body: dict[str, Any], name: str) -> dict[str, OptionView]:
+    return {option["id"]: OptionView(option["id"], option["text"]) for option in body.get(name, ())}

@@ -1,0 +1,191 @@
+"""Queries: forms, attempts and outcomes as values."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from assessment.errors import AttemptNotFound, AttemptOpen, FormNotFound
+from assessment.estimation import Ability
+from assessment.forms import FormDocument
+from assessment.models import AbilityEstimate, Attempt, Form, FormVersion, Presentation, Response
+from assessment.outcome import composite, scaled_score
+from assessment.pool import CompiledForm, compiled_form, view_of
+from assessment.views import AreaOutcome, AttemptSummary, FormView, Outcome, PersonProgress, ResponseView
+
+PERSONS_AT_ONCE = 500
+"""Persons asked for in one statement."""
+
+
+def list_forms(db: Session, *, tenant_id: int) -> list[FormView]:
+    """Forms that an agency may use, in their newest versions, by key."""
+    rows = db.execute(_newest_forms(tenant_id).order_by(Form.key))
+    return [view_of(form, version, FormDocument.model_validate(version.document)) for form, version in rows]
+
+
+def get_form(db: Session, form_uuid: UUID, *, tenant_id: int) -> FormView:
+    """One form in its newest version. Raises FormNotFound."""
+    form, version = newest_form(db, form_uuid, tenant_id=tenant_id)
+    return view_of(form, version, FormDocument.model_validate(version.document))
+
+
+def newest_form(db: Session, form_uuid: UUID, *, tenant_id: int) -> tuple[Form, FormVersion]:
+    """One form with its newest version, as rows, for this room alone. Raises FormNotFound."""
+    row = db.execute(_newest_forms(tenant_id).where(Form.uuid == form_uuid)).first()
+    if row is None:
+        raise FormNotFound
+    return row[0], row[1]
+
+
+def find_attempt(db: Session, *, tenant_id: int, person_uuid: UUID, form_uuid: UUID) -> AttemptSummary | None:
+    """The newest attempt of a person on a form, or None."""
+    attempts = db.scalars(
+        select(Attempt)
+        .join(Form, Form.id == Attempt.form_id)
+        .where(Attempt.tenant_id == tenant_id, Attempt.person_uuid == person_uuid, Form.uuid == form_uuid)
+        .order_by(Attempt.id.desc())
+    ).all()
+    if not attempts:
+        return None
+    newest = attempts[0]
+    n_answered = db.scalar(select(func.count()).where(Response.attempt_id == newest.id)) or 0
+    return AttemptSummary(newest.uuid, newest.state, len(attempts), n_answered, newest.started_at, newest.finished_at, newest.deadline_at)
+
+
+def get_outcome(db: Session, attempt_uuid: UUID, *, tenant_id: int) -> Outcome:
+    """The result of a finished attempt by what it was decided by. Raises AttemptNotFound, AttemptOpen."""
+    row = db.execute(
+        select(Attempt, FormVersion.uuid)
+        .join(FormVersion, FormVersion.id == Attempt.form_version_id)
+        .where(Attempt.uuid == attempt_uuid, Attempt.tenant_id == tenant_id)
+    ).first()
+    if row is None:
+        raise AttemptNotFound
+    attempt: Attempt = row[0]
+    if attempt.finished_at is None or attempt.finish_reason is None:
+        raise AttemptOpen
+    form = compiled_form(db, row[1])
+    areas = _areas(form.view, db.scalars(select(AbilityEstimate).where(AbilityEstimate.attempt_id == attempt.id)).all())
+    whole = composite([Ability(area.theta, area.se) for area in areas], [rule.share for rule in form.rules.domains])
+    responses = _responses(db, form, attempt.id)
+    return Outcome(
+        attempt_uuid=attempt.uuid,
+        form=form.view,
+        person_uuid=attempt.person_uuid,
+        launch_ref=attempt.launch_ref,
+        started_at=attempt.started_at,
+        finished_at=attempt.finished_at,
+        finish_reason=attempt.finish_reason,
+        theta=whole.theta,
+        se=whole.sd,
+        areas=areas,
+        responses=responses,
+        n_items=len(responses),
+        scaled=scaled_score([area.level for area in areas], max((cut.level for cut in form.view.cuts), default=0)),
+    )
+
+
+def list_outcomes(db: Session, *, tenant_id: int, form_uuid: UUID, person_uuids: Collection[UUID]) -> dict[UUID, PersonProgress]:
+    """Where persons stand in a form by their newest attempts; who never began is not in the answer. Raises FormNotFound."""
+    view = get_form(db, form_uuid, tenant_id=tenant_id)
+    persons = sorted(set(person_uuids))
+    progress: dict[UUID, PersonProgress] = {}
+    for first in range(0, len(persons), PERSONS_AT_ONCE):
+        progress.update(_progress(db, view, tenant_id, persons[first : first + PERSONS_AT_ONCE]))
+    return progress
+
+
+def _newest_forms(tenant_id: int) -> Any:
+    newest = select(FormVersion.form_id, func.max(FormVersion.n).label("n")).group_by(FormVersion.form_id).subquery()
+    return (
+        select(Form, FormVersion)
+        .join(newest, newest.c.form_id == Form.id)
+        .join(FormVersion, (FormVersion.form_id == Form.id) & (FormVersion.n == newest.c.n))
+        .where(or_(Form.tenant_id.is_(None), Form.tenant_id == tenant_id))
+    )
+
+
+def _progress(db: Session, view: FormView, tenant_id: int, persons: list[UUID]) -> dict[UUID, PersonProgress]:
+    newest = (
+        select(func.max(Attempt.id))
+        .join(Form, Form.id == Attempt.form_id)
+        .where(Attempt.tenant_id == tenant_id, Form.uuid == view.uuid, Attempt.person_uuid.in_(persons))
+        .group_by(Attempt.person_uuid)
+    )
+    attempts = db.scalars(select(Attempt).where(Attempt.id.in_(newest))).all()
+    ids = [attempt.id for attempt in attempts]
+    answered = select(Response.attempt_id, func.count()).where(Response.attempt_id.in_(ids)).group_by(Response.attempt_id)
+    counts = dict(db.execute(answered).all())
+    estimates: dict[int, list[AbilityEstimate]] = {}
+    for estimate in db.scalars(select(AbilityEstimate).where(AbilityEstimate.attempt_id.in_(ids))):
+        estimates.setdefault(estimate.attempt_id, []).append(estimate)
+    return {
+        attempt.person_uuid: PersonProgress(
+            person_uuid=attempt.person_uuid,
+            attempt_uuid=attempt.uuid,
+            state=attempt.state,
+            n_items=counts.get(attempt.id, 0),
+            started_at=attempt.started_at,
+            finished_at=attempt.finished_at,
+            areas=_areas(view, estimates.get(attempt.id, [])),
+        )
+        for attempt in attempts
+    }
+
+
+def _areas(view: FormView, estimates: Collection[AbilityEstimate]) -> tuple[AreaOutcome, ...]:
+    """Areas in the order of the form."""
+    by_domain = {estimate.domain: estimate for estimate in estimates}
+    return tuple(
+        AreaOutcome(
+            domain=domain.code,
+            competency=domain.competency,
+            theta=found.theta,
+            se=found.se,
+            wle=found.wle,
+            n_items=found.n_items,
+            n_right=found.n_right,
+            level=found.level,
+            p_levels=tuple(found.p_levels),
+            borderline=found.is_borderline,
+            indicative=found.is_indicative,
+        )
+        for domain in view.domains
+        if (found := by_domain.get(domain.code)) is not None
+    )
+
+
+def _responses(db: Session, form: CompiledForm, attempt_id: int) -> tuple[ResponseView, ...]:
+    rows = db.execute(
+        select(Presentation, Response)
+        .join(Response, Response.presentation_id == Presentation.id)
+        .where(Presentation.attempt_id == attempt_id)
+        .order_by(Presentation.position)
+    )
+    return tuple(_response_view(form, presentation, response) for presentation, response in rows)
+
+
+def _response_view(form: CompiledForm, presentation: Presentation, response: Response) -> ResponseView:
+    item = form.items[form.place_of[presentation.item_id]]
+    return ResponseView(
+        position=presentation.position,
+        presentation_uuid=presentation.uuid,
+        item_uuid=item.item_uuid,
+        item_key=item.item_key,
+        item_version=item.version,
+        kind=item.rule.kind,
+        stem=item.stem,
+        options=tuple(item.options[option] for option in presentation.option_order["options"]),
+        targets=tuple(item.targets[target] for target in presentation.option_order["targets"]),
+        domain=item.domain,
+        value=response.value,
+        correct_pattern=item.rule.correct,
+        score=response.score,
+        shown_at=presentation.shown_at,
+        answered_at=response.received_at,
+        active_ms=response.active_ms,
+        theta_after=response.theta_after,
+        se_after=response.se_after,
+    )

@@ -1,0 +1,106 @@
+"""Simulated examinees: what a bank and a set of rules would do before any person meets them. Pure.
+
+Reads the same `Sitting` as real attempts, so what is shown here is what is run.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from assessment.cat import Pool, PoolItem, resting_items
+from assessment.irt import ItemParams, probability
+from assessment.sitting import Rules, Sitting
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """One simulated examinee.
+
+    theta      true ability, logits
+    estimate   EAP of the first scale at the end, with sd its standard deviation
+    places     items taken, in order
+    given      items per domain
+    """
+
+    theta: float
+    estimate: float
+    sd: float
+    places: tuple[int, ...]
+    given: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Figures over all examinees.
+
+    rmse, bias         of the estimate against the true ability, logits
+    max_exposure       highest share of examinees that one item met
+    n_never_used       items that nobody met
+    overlap            mean share of a test that two examinees have in common, by the item shares
+    blueprint_distance furthest that any examinee's domain was from its share of the test, items
+    """
+
+    n: int
+    mean_items: float
+    rmse: float
+    bias: float
+    max_exposure: float
+    n_never_used: int
+    overlap: float
+    blueprint_distance: float
+
+
+def made_up_bank(n_items: int, seed: int, *, shares: Sequence[float] = (1.0,), c: float = 0.0) -> list[PoolItem]:
+    """A bank whose parameters follow ln a ~ N(.2, .3), b ~ N(0, 1.2); items are dealt to domains by share."""
+    chance = Random(seed)  # noqa: S311  a simulation, not a secret
+    ends = [round(n_items * sum(shares[: d + 1])) for d in range(len(shares))]
+    domains = [next(d for d, end in enumerate(ends) if i < end) for i in range(n_items)]
+    return [PoolItem(ItemParams(math.exp(chance.gauss(0.2, 0.3)), chance.gauss(0, 1.2), c), domain) for domain in domains]
+
+
+def simulate(pool: Pool, rules: Rules, *, n: int, seed: int, n_window: int = 1_000_000) -> list[Simulated]:
+    """Examinees with abilities from N(0, 1), one after the other, each under the exposure that those before have left.
+
+    n_window   examinees whose items count for exposure
+    """
+    chance = Random(seed)  # noqa: S311  a simulation, not a secret
+    done: list[Simulated] = []
+    counts: Counter[int] = Counter()
+    for number in range(n):
+        resting = resting_items(counts, min(len(done), n_window), rules.r_max)
+        done.append(_examinee(pool, rules, chance, resting, seed=seed * 1_000_003 + number))
+        counts.update(done[-1].places)
+        if len(done) > n_window:
+            counts.subtract(done[-1 - n_window].places)
+    return done
+
+
+def _examinee(pool: Pool, rules: Rules, chance: Random, resting: frozenset[int], *, seed: int) -> Simulated:
+    theta = chance.gauss(0, 1)
+    sitting = Sitting(pool, rules, seed)
+    while sitting.finish_reason() is None and (choice := sitting.next_item(resting)) is not None:
+        sitting.answer(choice.place, chance.random() < probability(theta, pool.items[choice.place].params))
+    ability = sitting.ability(0)
+    return Simulated(theta, ability.theta, ability.sd, tuple(place for place, _ in sitting.taken), tuple(sitting.given))
+
+
+def report(pool: Pool, rules: Rules, done: Sequence[Simulated]) -> Report:
+    """Figures over simulated examinees, of whom there are two or more."""
+    n = len(done)
+    errors = [person.estimate - person.theta for person in done]
+    uses = Counter(place for person in done for place in person.places)
+    n_given = sum(uses.values())
+    return Report(
+        n=n,
+        mean_items=n_given / n,
+        rmse=math.sqrt(sum(error * error for error in errors) / n),
+        bias=sum(errors) / n,
+        max_exposure=max(uses.values()) / n,
+        n_never_used=len(pool.items) - len(uses),
+        overlap=sum(count * (count - 1) for count in uses.values()) / ((n - 1) * n_given),
+        blueprint_distance=max(
+            abs(count - rule.share * len(person.places)) for person in done for count, rule in zip(person.given, rules.domains, strict=True)
+        ),
+    )

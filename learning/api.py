@@ -1,0 +1,18 @@
+"""The door of the learning room. Each function works within the caller's transaction and never commits."""
+
+from learning.commands import CatalogueReport, State, load_catalogue, mark_step, plan_path
+from learning.queries import NoteView, PathView, ResourceView, StepView, find_path, list_resources
+
+__all__ = [
+    "CatalogueReport",
+    "NoteView",
+    "PathView",
+    "ResourceView",
+    "State",
+    "StepView",
+    "find_path",
+    "list_resources",
+    "load_catalogue",
+    "mark_step",
+    "plan_path",
+]

@@ -1,0 +1,88 @@
+"""The words on the LMS's own pages, Thai and English."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from kernel.langmap import LangMap
+
+THAI_MONTHS: Final = ("ม.ค.", "ก.พ.", "มี.ค.", "เม.ย.", "พ.ค.", "มิ.ย.", "ก.ค.", "ส.ค.", "ก.ย.", "ต.ค.", "พ.ย.", "ธ.ค.")
+
+PAGE_TEXTS: Final[Mapping[str, LangMap]] = {
+    "skip": {"th": "ข้ามไปยังเนื้อหา", "en": "Skip to content"},
+    "demonstration": {
+        "th": "ระบบสาธิต บุคคลและคะแนนทั้งหมดเป็นข้อมูลสมมติ",
+        "en": "A demonstration: all people and grades are made up.",
+    },
+    "other_language": {"th": "English", "en": "ภาษาไทย"},
+    "signed_in_as": {"th": "เข้าใช้ในชื่อ {name}", "en": "Signed in as {name}"},
+    "change_person": {"th": "เปลี่ยนผู้ใช้", "en": "Change person"},
+    "menu": {"th": "เมนูหลัก", "en": "Main menu"},
+    "my_courses": {"th": "หลักสูตรของฉัน", "en": "My courses"},
+    "no_courses": {"th": "ท่านยังไม่มีหลักสูตร", "en": "You have no course yet."},
+    "administration": {"th": "ดูแลเว็บไซต์", "en": "Site administration"},
+    "sign_in_as": {"th": "เข้าใช้เป็น…", "en": "Sign in as…"},
+    "sign_in_lead": {
+        "th": "เลือกบุคคลเพื่อเข้าสู่ระบบ ไม่ต้องใช้รหัสผ่าน เพราะทุกคนในระบบนี้เป็นบุคคลสมมติ",
+        "en": "Choose a person to sign in. No password is asked, since nobody here is real.",
+    },
+    "kind_learner": {"th": "ผู้เรียน", "en": "Learners"},
+    "kind_teacher": {"th": "ผู้สอน", "en": "Teachers"},
+    "kind_executive": {"th": "ผู้บริหาร", "en": "Executives"},
+    "kind_administrator": {"th": "ผู้ดูแลระบบ", "en": "Administrators"},
+    "other_person": {"th": "คนอื่นในกลุ่ม “{group}”", "en": "Another person among “{group}”"},
+    "enter": {"th": "เข้าใช้", "en": "Sign in"},
+    "activities": {"th": "กิจกรรมในหลักสูตร", "en": "Activities"},
+    "graded": {"th": "มีคะแนน เต็ม {maximum} คะแนน", "en": "Graded, {maximum} points at most"},
+    "no_activities": {"th": "ยังไม่มีกิจกรรมสำหรับท่านในหลักสูตรนี้", "en": "This course has no activity for you yet."},
+    "gradebook": {"th": "สมุดคะแนน", "en": "Gradebook"},
+    "my_grades": {"th": "คะแนนของฉัน", "en": "My grades"},
+    "back_to_course": {"th": "กลับไปยังหลักสูตร", "en": "Back to the course"},
+    "new_window": {"th": "เปิดในหน้าต่างใหม่", "en": "Open in a new window"},
+    "frame_title": {"th": "กิจกรรม: {title}", "en": "Activity: {title}"},
+    "current_grades": {"th": "คะแนนปัจจุบัน", "en": "Current grades"},
+    "person": {"th": "ชื่อ", "en": "Name"},
+    "no_grade": {"th": "ยังไม่มีคะแนน", "en": "No grade yet"},
+    "no_columns": {"th": "หลักสูตรนี้ยังไม่มีกิจกรรมที่ให้คะแนน", "en": "This course has no graded activity yet."},
+    "out_of": {"th": "เต็ม {maximum}", "en": "of {maximum}"},
+    "received_scores": {"th": "คะแนนที่ได้รับจากเครื่องมือ", "en": "Scores received from the tool"},
+    "none_received": {"th": "ยังไม่มีคะแนนส่งเข้ามา", "en": "No score has arrived yet."},
+    "received_at": {"th": "เวลาที่ได้รับ", "en": "Received"},
+    "column": {"th": "รายการ", "en": "Column"},
+    "points": {"th": "คะแนน", "en": "Points"},
+    "answer": {"th": "คำตอบ HTTP", "en": "HTTP answer"},
+    "registered_tools": {"th": "เครื่องมือภายนอกที่ลงทะเบียน", "en": "Registered external tools"},
+    "copy_lead": {
+        "th": "คัดลอกค่าเหล่านี้ไปตั้งค่าในเครื่องมือ",
+        "en": "Copy these values into the tool's settings.",
+    },
+    "field_issuer": {"th": "ผู้ออก (Issuer)", "en": "Issuer"},
+    "field_client_id": {"th": "รหัสไคลเอนต์ (Client ID)", "en": "Client ID"},
+    "field_deployment": {"th": "รหัสการติดตั้ง (Deployment ID)", "en": "Deployment ID"},
+    "field_auth": {"th": "ที่อยู่ยืนยันตัวตน (Authentication URL)", "en": "Authentication request URL"},
+    "field_token": {"th": "ที่อยู่ออกโทเค็น (Token URL)", "en": "Access token URL"},
+    "field_key_set": {"th": "ที่อยู่ชุดกุญแจ (JWKS URL)", "en": "Public key set URL"},
+    "field_login": {"th": "ที่อยู่เริ่มเข้าสู่ระบบของเครื่องมือ", "en": "The tool's login initiation URL"},
+    "field_redirect": {"th": "ที่อยู่รับผลของเครื่องมือ", "en": "The tool's redirect URIs"},
+    "field_tool_key_set": {"th": "ที่อยู่ชุดกุญแจของเครื่องมือ", "en": "The tool's public key set URL"},
+    "field_privacy": {"th": "ข้อมูลส่วนบุคคลที่ส่ง", "en": "Personal data that is sent"},
+    "privacy_name": {"th": "ชื่อ", "en": "name"},
+    "privacy_email": {"th": "อีเมล", "en": "e-mail"},
+    "privacy_none": {"th": "ไม่ส่งชื่อและอีเมล", "en": "neither name nor e-mail"},
+    "last_calls": {"th": "การเรียกใช้บริการล่าสุด", "en": "Last service calls"},
+    "no_calls": {"th": "ยังไม่มีการเรียกใช้", "en": "No calls yet."},
+    "time": {"th": "เวลา", "en": "Time"},
+    "call": {"th": "การเรียก", "en": "Call"},
+    "invalid_title": {"th": "คำขอไม่ถูกต้อง", "en": "Invalid request"},
+    "invalid_body": {
+        "th": "ไม่พบหน้าที่ขอ หรือคำขอนี้ถูกใช้ไปแล้ว กรุณากลับไปยังหลักสูตรแล้วเปิดกิจกรรมใหม่อีกครั้ง",
+        "en": "The page was not found, or this request has been used already. Please return to the course and open the activity again.",
+    },
+    "to_front": {"th": "ไปยังหน้าแรก", "en": "To the front page"},
+    "opening": {"th": "กำลังเปิดกิจกรรม", "en": "Opening the activity"},
+    "opening_body": {
+        "th": "หากหน้านี้ไม่เปลี่ยนภายในไม่กี่วินาที กรุณากดปุ่มด้านล่าง",
+        "en": "If nothing happens within a few seconds, press the button.",
+    },
+    "continue": {"th": "ดำเนินการต่อ", "en": "Continue"},
+    "returned": {"th": "ออกจากกิจกรรมแล้ว", "en": "You have left the activity"},
+}

@@ -1,0 +1,269 @@
+"""The story of one official from the LMS to the nation's roadmap, walked over real HTTP without a person.
+
+Eight steps, each printed with its figure; the first that is not as it must be ends the walk.
+"""
+
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from uuid import UUID
+
+import requests
+
+from kernel.langmap import text_in
+from lti_tool.dev.installation import Installation
+from lti_tool.dev.lms.client import Browser, find_form
+from lti_tool.dev.respondent import Respondent, form_fields
+from lti_tool.dev.world import STAFF, Official
+
+STEPS = 8
+SCORE_SECONDS = 30
+TEACHER, ADMINISTRATOR, EXECUTIVE = (person.id for person in STAFF)
+VERBS = {name: f"http://adlnet.gov/expapi/verbs/{name}" for name in ("initialized", "answered", "completed", "passed", "failed")}
+
+
+class StoryFailed(Exception):
+    """A step was not as it must be; the text says what was met."""
+
+    def __init__(self, step: int, text: str) -> None:
+        super().__init__(text)
+        self.step = step
+
+
+class Story:
+    """One walk through a running installation.
+
+    say   gets a line for each step
+    """
+
+    def __init__(self, installation: Installation, say: Callable[[str], None]) -> None:
+        self.installation = installation
+        self._say = say
+        self._step = 0
+        self.official: Official = next(
+            each for each in installation.world.officials if each.history == "not_started" and each.agency == self._agency
+        )
+        self.browser = Browser(installation.lms_url)
+        self.attempt: UUID | None = None
+        self.n_items = 0
+        self._consumer = requests.Session()
+        self._consumer.trust_env = False
+        self._consumer.auth = (installation.lrs_key, installation.lrs_secret)
+        self._consumer.headers["X-Experience-API-Version"] = "1.0.3"
+
+    @property
+    def _agency(self) -> str:
+        return self.installation.world.agencies[0].key
+
+    @property
+    def _assessment_link(self) -> str:
+        return f"{self.installation.world.agencies[0].course_id}1"
+
+    def walk(self) -> int:
+        """All steps in order. Returns how many. Raises StoryFailed."""
+        steps = (
+            self.launch_in_thai,
+            self.sit_the_assessment,
+            self.read_the_result,
+            self.find_the_record,
+            self.find_the_score_in_the_gradebook,
+            self.read_the_feed,
+            self.look_as_teacher_and_executive,
+            self.rebuild_the_roadmap,
+        )
+        for self._step, step in enumerate(steps, start=1):
+            started = time.perf_counter()
+            try:
+                figure = step()
+            except StoryFailed:
+                raise
+            except Exception as error:
+                raise StoryFailed(self._step, f"{type(error).__name__}: {error}") from error
+            self._say(f"{self._step}/{STEPS}  {figure}  [{time.perf_counter() - started:.1f} s]")
+        return len(steps)
+
+    def launch_in_thai(self) -> str:
+        """The LMS registered the tool; a learner launches from a course page, in an iframe, in Thai."""
+        platforms = json.loads(self._command("platform", "list", "--json"))
+        self._must(any(each["issuer"] == self.installation.lms_url for each in platforms), "the LMS is not among the registered platforms")
+        self.browser.sign_in(self.official.id)
+        activity = self.browser.get(f"{self.installation.lms_url}/activities/{self._assessment_link}")
+        self._must("<iframe" in activity.text, "the activity page holds no iframe")
+        self.page = self.browser.open_activity(self._assessment_link)
+        self._must_be_page(self.page, "/assessment/")
+        self._must('lang="th"' in self.page.text, "the first page is not in Thai")
+        self._must(self.installation.lms_url in self.page.headers.get("Content-Security-Policy", ""), "the LMS may not frame the page")
+        return f"registered platforms: {len(platforms)}; {text_in('en', self.official.name)} launched and sees a Thai page of {len(self.page.content)} bytes"
+
+    def sit_the_assessment(self) -> str:
+        """Every item answered; a reload and a second device resume at the same item."""
+        respondent = Respondent(self.official.abilities, seed=2567)
+        page = self.browser.submit_form(self.page, form=self._form_to(self.page, "/start"))
+        resumed = False
+        areas: dict[str, int] = {}
+        while "/result" not in urlsplit(page.url).path:
+            self._must_be_page(page, "/attempts/")
+            item = respondent.find(html.unescape(page.text))
+            if self.n_items == 4:
+                resumed = self._resumes_at(page, item.stem["th"])
+                page = self.browser.get(page.url)
+            areas[item.domain] = areas.get(item.domain, 0) + 1
+            values = form_fields(item, respondent.answer(item))
+            page = self.browser.submit_form(page, values, form=self._form_to(page, "/responses"))
+            self.n_items += 1
+            self._must(self.n_items <= 20, "more than 20 items were asked")
+        self._must(12 <= self.n_items <= 20, f"{self.n_items} items were asked")
+        self._must(resumed, "the attempt was not resumed")
+        self.page = page
+        self.attempt = UUID(re.search(r"/attempts/([0-9a-f-]{36})/", page.url).group(1))  # type: ignore[union-attr]
+        spread = ", ".join(f"{code} {n}" for code, n in sorted(areas.items()))
+        return f"{self.n_items} items answered ({spread}), each stored before the next; reload and a second device resumed at item 5"
+
+    def read_the_result(self) -> str:
+        """Level in words with its error, radar with its table, what to do next; Thai and English."""
+        text = html.unescape(self.page.text)
+        errors = re.findall(r"±\s?(\d\.\d+)", text)
+        self._must(len(errors) >= 4, "the result does not give its errors")
+        self._must("<svg" in text and "<table" in text, "the radar or its table is missing")
+        steps = text.count('class="card step"')
+        self._must(steps >= 1, "the result names no next step")
+        form = self._form_to(self.page, "/language")
+        english = self.browser.submit_form(self.page, form=form)
+        self._must('lang="en"' in english.text[:200], "the page did not change to English")
+        self.browser.submit_form(english, form=self._form_to(english, "/language"))
+        return f"level of 3 areas with errors ±{', ±'.join(errors[:3])} logits, radar and table, {steps} next steps, in Thai and English"
+
+    def find_the_record(self) -> str:
+        """Statements, evidence, attainment, path and outbox came with the finish."""
+        statements = self._statements(registration=str(self.attempt))
+        verbs = [each["verb"]["id"] for each in statements]
+        counts = {name: verbs.count(iri) for name, iri in VERBS.items()}
+        self._must(counts["initialized"] == counts["completed"] == 1, f"statements: {counts}")
+        self._must(counts["answered"] == self.n_items, f"statements: {counts}")
+        self._must(counts["passed"] + counts["failed"] == 3, f"statements: {counts}")
+        names = {each["actor"]["account"]["name"] for each in statements}
+        self._must(len(names) == 1 and bool(UUID(next(iter(names)))), "the actor is not one random UUID")
+        roadmap = self._page_of("roadmap")
+        evidence = html.unescape(roadmap.text).count("data-evidence")
+        path = self._page_of("path")
+        steps = path.text.count('class="card step')
+        self._must(steps >= 1, "the path has no step")
+        return f"{len(statements)} statements ({', '.join(f'{n} {name}' for name, n in counts.items() if n)}); {evidence} evidence shown; path of {steps} steps, each with its reason"
+
+    def find_the_score_in_the_gradebook(self) -> str:
+        """The worker sent the score by AGS; the LMS shows it."""
+        course = self.installation.world.agencies[0].course_id
+        deadline = time.monotonic() + SCORE_SECONDS
+        while time.monotonic() < deadline:
+            gradebook = html.unescape(self.browser.get(f"{self.installation.lms_url}/courses/{course}/grades").text)
+            found = re.search(r"(\d+\.\d+)\s*/\s*100|>\s*(\d+\.\d+)\s*<", gradebook)
+            if found:
+                waiting = json.loads(self._command("score", "list", "--state", "waiting", "--json"))
+                return f"the gradebook shows {found.group(1) or found.group(2)} of 100; {len(waiting)} scores still wait"
+            time.sleep(0.2)
+        raise StoryFailed(self._step, f"no score stood in the gradebook after {SCORE_SECONDS} s")
+
+    def read_the_feed(self) -> str:
+        """A consumer with a credential of its own reads all statements, page by page."""
+        url: str | None = f"{self.installation.tool_url}/xapi/statements?limit=200&ascending=true"
+        pages, ids, stored = 0, [], []
+        while url:
+            answer = self._consumer.get(url, timeout=30)
+            self._must(answer.status_code == requests.codes.ok, f"the LRS answered {answer.status_code}: {answer.text[:200]}")
+            body = answer.json()
+            ids += [each["id"] for each in body["statements"]]
+            stored += [each["stored"] for each in body["statements"]]
+            url = urljoin(self.installation.tool_url, body["more"]) if body.get("more") else None
+            pages += 1
+        self._must(len(ids) == len(set(ids)), "a statement came twice")
+        self._must(stored == sorted(stored), "the statements are not in order of arrival")
+        refused = requests.get(f"{self.installation.tool_url}/xapi/statements", headers={"X-Experience-API-Version": "1.0.3"}, timeout=30)
+        self._must(refused.status_code == requests.codes.unauthorized, "the LRS answers without a credential")
+        return f"{len(ids)} statements read in {pages} pages, in order, none twice; without a credential: 401"
+
+    def look_as_teacher_and_executive(self) -> str:
+        """The teacher sees who stands where; the executive sees coverage and attainment, small groups hidden."""
+        with Browser(self.installation.lms_url) as browser:
+            browser.sign_in(TEACHER)
+            teacher = browser.open_activity(self._assessment_link)
+            self._must_be_page(teacher, "/teach/")
+            rows = teacher.text.count("data-learner")
+            self._must(rows > 0, "the teacher's page lists nobody")
+        with Browser(self.installation.lms_url) as browser:
+            browser.sign_in(EXECUTIVE)
+            executive = browser.open_activity(f"{self.installation.world.agencies[0].course_id}4")
+            self._must_be_page(executive, "/executive/")
+            text = html.unescape(executive.text)
+            shares = re.findall(r"(\d+(?:\.\d+)?)\s?%", text)
+            self._must(len(shares) >= 6, "the executive's page has no shares")
+        learner = self.browser.get(executive.url)
+        self._must(learner.status_code in {401, 403, 404}, f"a learner who opens the executive's page is answered {learner.status_code}")
+        return f"the teacher sees {rows} learners; the executive sees {len(shares)} shares and {text.count('data-hidden')} hidden cells; a learner there: {learner.status_code}"
+
+    def rebuild_the_roadmap(self) -> str:
+        """Evidence and attainment dropped and computed again from the statements: every row equal."""
+        report = json.loads(self._command("roadmap", "rebuild", "--json"))
+        self._must(not report["differences"], f"rows differ: {report['differences'][:3]}")
+        self._must(report["equal"] == report["evidence"] + report["attainment"] > 0, f"rebuild: {report}")
+        return f"{report['statements']} statements gave {report['evidence']} evidence and {report['attainment']} attainment rows again; {report['equal']} of {report['equal']} rows equal"
+
+    def _resumes_at(self, page: requests.Response, stem: str) -> bool:
+        reloaded = self.browser.get(page.url)
+        with Browser(self.installation.lms_url) as other:
+            other.sign_in(self.official.id)
+            first = other.open_activity(self._assessment_link)
+            there = other.submit_form(first, form=self._form_to(first, "/start"))
+            same = stem in html.unescape(there.text)
+        return stem in html.unescape(reloaded.text) and same
+
+    def _page_of(self, name: str) -> requests.Response:
+        launch = urlsplit(self.page.url).path.split("/")[2]
+        page = self.browser.get(f"{self.installation.tool_url}/learn/{launch}/{name}")
+        self._must_be_page(page, f"/{name}")
+        return page
+
+    def _form_to(self, page: requests.Response, ending: str) -> int:
+        for place in range(10):
+            try:
+                form = find_form(page, place)
+            except Exception:  # noqa: BLE001  no more forms
+                break
+            if urlsplit(form.action).path.endswith(ending):
+                return place
+        raise StoryFailed(self._step, f"the page {urlsplit(page.url).path} has no form to {ending}")
+
+    def _statements(self, **filters: str) -> list[dict[str, Any]]:
+        answer = self._consumer.get(f"{self.installation.tool_url}/xapi/statements", params=filters, timeout=30)
+        self._must(answer.status_code == requests.codes.ok, f"the LRS answered {answer.status_code}: {answer.text[:200]}")
+        statements: list[dict[str, Any]] = answer.json()["statements"]
+        return statements
+
+    def _command(self, *arguments: str) -> str:
+        done = subprocess.run(  # noqa: S603  our own command
+            [sys.executable, "-m", "lti_tool", *arguments],
+            env=os.environ | self.installation.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self._must(
+            done.returncode == 0, f"kaona {' '.join(arguments)} ended with {done.returncode}: {done.stderr[-300:]}{done.stdout[-300:]}"
+        )
+        return done.stdout
+
+    def _must_be_page(self, page: requests.Response, part: str) -> None:
+        path = urlsplit(page.url).path
+        code = re.search(r"data-code=\"([a-z_]+)\"", page.text)
+        self._must(page.status_code == requests.codes.ok, f"{path} was answered {page.status_code} {code.group(1) if code else ''}")
+        self._must(part in path, f"the walk came to {path} instead of {part}")
+
+    def _must(self, condition: object, otherwise: str) -> None:
+        if not condition:
+            raise StoryFailed(self._step, otherwise)

@@ -1,0 +1,159 @@
+"""Sessions: one row a launch, named by an opaque cookie. Begun at a launch, looked up at each request, ended by time or a newer launch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from kernel.ids import digest, new_token
+from lti_tool.lti.errors import OtherPerson, PersonBlocked, SessionMissing
+from lti_tool.lti.vocabulary import Role
+from lti_tool.models import Context, Grant, Launch, Registration, Tenant, User
+
+IDLE = timedelta(minutes=60)
+ABSOLUTE = timedelta(hours=12)
+TOUCH_EVERY = timedelta(minutes=1)
+
+_BEGIN = Launch.__table__.insert()  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLaunch:
+    """A launch whose page a person may use now, and all that a page needs to know of it."""
+
+    id: int
+    uuid: UUID
+    tenant_id: int
+    registration_id: int
+    deployment_id: int
+    user_id: int
+    context_id: int | None
+    resource_link_id: int | None
+    line_item_id: int | None
+    context_roles: list[str]
+    locale: str
+    return_url: str | None
+    framed: bool
+    session_hash: str | None
+    seen_at: datetime
+    expires_at: datetime
+    held_until: datetime | None
+    person_uuid: UUID
+    display_name: str | None
+    blocked_at: datetime | None
+    tenant_home_page: str
+    frame_origins: list[str]
+    context_title: str | None
+    is_executive: bool
+    is_administrator: bool
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """By the newest launch in this context, and by our grants."""
+        granted = [Role.EXECUTIVE] * self.is_executive + [Role.ADMINISTRATOR] * self.is_administrator
+        return frozenset(map(Role, self.context_roles)) | frozenset(granted)
+
+
+def _granted(*roles: str) -> Any:
+    return exists().where(Grant.registration_id == Launch.registration_id, Grant.sub == User.sub, Grant.role.in_(roles))
+
+
+_LIVE = (
+    select(
+        Launch.id, Launch.uuid, Launch.tenant_id, Launch.registration_id, Launch.deployment_id, Launch.user_id, Launch.context_id,
+        Launch.resource_link_id, Launch.line_item_id, Launch.roles, Launch.locale, Launch.return_url, Launch.framed,
+        Launch.session_hash, Launch.seen_at, Launch.expires_at, Launch.held_until, User.person_uuid, User.display_name,
+        User.blocked_at, Tenant.home_page, Registration.frame_origins, Context.title, _granted("executive", "central_executive"),
+        _granted("administrator"),
+    )
+    .join(User, User.id == Launch.user_id)
+    .join(Tenant, Tenant.id == Launch.tenant_id)
+    .join(Registration, and_(Registration.id == Launch.registration_id, Registration.disabled_at.is_(None)))
+    .outerjoin(Context, Context.id == Launch.context_id)
+    .where(Launch.uuid == bindparam("launch"))
+)  # fmt: skip
+
+_COOKIE = select(Launch.id, Launch.user_id, Launch.seen_at, Launch.expires_at, Launch.held_until).where(
+    Launch.session_hash == bindparam("session_hash")
+)
+
+
+def begin_session(db: Session, *, row: dict[str, Any], roles: Iterable[Role], now: datetime) -> str:
+    """Begins the session of a launch and ends the one that the same person had in the same context.
+
+    row      the launch's own columns, `user_id` and `context_id` among them
+    Returns  the cookie's value, 256 bits, of which only the digest is kept
+    """
+    spelled = sorted(role.value for role in roles)
+    db.execute(
+        update(Launch)
+        .where(Launch.user_id == row["user_id"], Launch.context_id == row["context_id"], Launch.expires_at > now)
+        .values(session_hash=None, roles=spelled)
+        .execution_options(synchronize_session=False)
+    )
+    token = new_token()
+    times = {"created_at": now, "seen_at": now, "expires_at": now + ABSOLUTE, "held_until": None}
+    db.execute(_BEGIN, {**row, **times, "session_hash": digest(token), "roles": spelled})
+    return token
+
+
+def find_live_launch(db: Session, launch: UUID, *, token: str, now: datetime) -> LiveLaunch | None:
+    """The launch of a page, for the person whom the cookie proves; None when there is no such launch.
+
+    The cookie may be that of another launch of the same person by the same platform: their pages stay usable side by side.
+    Raises   SessionMissing, OtherPerson, PersonBlocked
+    """
+    row = db.execute(_LIVE, {"launch": launch}).first()
+    if row is None:
+        return None
+    page = LiveLaunch(*tuple[Any, ...](row))
+    hashed = digest(token)
+    session: Any = page if page.session_hash == hashed else db.execute(_COOKIE, {"session_hash": hashed}).first()
+    if session is None:
+        raise SessionMissing
+    if session.user_id != page.user_id:
+        raise OtherPerson
+    held = max(filter(None, (session.held_until, page.held_until)), default=now - IDLE)
+    if now >= held and (now >= min(session.seen_at + IDLE, session.expires_at, page.expires_at)):
+        raise SessionMissing
+    if page.blocked_at is not None:
+        raise PersonBlocked(registration_id=page.registration_id, tenant_id=page.tenant_id)
+    return page
+
+
+def touch_session(db: Session, token: str, *, now: datetime) -> None:
+    """Notes that the person is still there."""
+    db.execute(
+        update(Launch)
+        .where(Launch.session_hash == digest(token), Launch.seen_at < now)
+        .values(seen_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def hold_session(db: Session, launch: UUID, *, until: datetime) -> None:
+    """Keeps the session of a running sitting until then (its end and half an hour), whatever else would end it."""
+    db.execute(
+        update(Launch)
+        .where(Launch.uuid == launch, or_(Launch.held_until.is_(None), Launch.held_until < until))
+        .values(held_until=until)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def end_sessions(db: Session, *, user_id: int) -> int:
+    """Ends every session of a person. Returns how many."""
+    statement = update(Launch).where(Launch.user_id == user_id, Launch.session_hash.is_not(None)).values(session_hash=None, return_url=None)
+    return int(db.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
+
+
+def sweep_sessions(db: Session, *, now: datetime) -> int:
+    """Forgets the cookies and ways back of sessions that are over. Returns how many."""
+    over = and_(Launch.expires_at <= now, or_(Launch.held_until.is_(None), Launch.held_until <= now))
+    kept = or_(Launch.session_hash.is_not(None), Launch.return_url.is_not(None))
+    statement = update(Launch).where(over, kept).values(session_hash=None, return_url=None)
+    return int(db.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]

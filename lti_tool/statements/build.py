@@ -1,0 +1,300 @@
+"""The outcome of an attempt as xAPI statements: built with tincan, then put right where tincan writes less than it was given.
+
+Nobody is named: the actor is an account of the agency with a random id. Stems, option texts and correct responses stay in the bank,
+and what a person typed freely stays in the attempt, unless the caller asks for them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from tincan import (
+    Activity,
+    ActivityDefinition,
+    Agent,
+    AgentAccount,
+    Context,
+    ContextActivities,
+    Extensions,
+    LanguageMap,
+    Result,
+    Score,
+    Statement,
+    Verb,
+)
+
+from assessment.api import AreaOutcome, OptionView, Outcome, ResponseView
+from kernel.clock import rfc3339
+from kernel.ids import derived_uuid
+from kernel.langmap import LangMap
+from lti_tool.statements import vocabulary as words
+
+PLATFORM = "Kaona"
+VERSION = "1.0.3"
+"""The version that tincan writes; the LRS takes it in the terms of 1.0.3 and of 2.0.0."""
+
+TOP_LEVEL = 3
+"""The highest level that a test alone can show."""
+
+THETA_RANGE = (-5, 5)
+"""Ends of the ability scale, logits."""
+
+DEFAULT_PASS_LEVEL = 1
+
+_AREA_NAME = {"th": "{form} ด้าน {area}", "en": "{area} in {form}"}
+_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,12})?")
+"""Digits may be of any script; commas between thousands are gone by then."""
+
+
+def statements_of(
+    outcome: Outcome,
+    *,
+    public_url: str,
+    home_page: str,
+    pass_levels: Mapping[str, int],
+    competency_names: Mapping[str, LangMap] | None = None,
+    with_item_texts: bool = False,
+    with_free_text: bool = False,
+) -> list[dict[str, Any]]:
+    """The statements of one finished attempt, in the order in which things happened.
+
+    outcome           of a finished attempt; the same one always gives the same statements, ids included
+    public_url        where this tool is reached; activity ids begin with it
+    home_page         of the tenant; with the person's random UUID it makes the actor
+    pass_levels       node key to the level that counts as passed; 1 where none is given
+    competency_names  node key to its label, for the names of areas and competencies; else their codes are shown
+    with_item_texts   adds stems and option texts, for a bank that is not secret
+    with_free_text    adds what the learner typed as short text
+    Returns           initialized, answered for each item, completed, then passed or failed for each area with an answer
+    """
+    writer = _Writer(outcome, public_url, home_page, competency_names or {}, with_item_texts, with_free_text)
+    return [
+        writer.initialized(),
+        *(writer.answered(response) for response in outcome.responses),
+        writer.completed(),
+        *(writer.judged(area, pass_levels.get(area.competency, DEFAULT_PASS_LEVEL)) for area in outcome.areas if area.n_items),
+    ]
+
+
+def iso_duration(duration: timedelta) -> str:
+    """A duration in hours, minutes and seconds with at most two decimals: `PT42S`, `PT1H5M`, `PT3.25S`. Below zero counts as zero.
+
+    Source   ISO 8601, 4.4.3; xAPI 1.0.3, Data 4.6
+    """
+    hundredths = max(0, round(duration.total_seconds() * 100))
+    minutes, rest = divmod(hundredths, 6000)
+    hours, minutes = divmod(minutes, 60)
+    seconds = f"{rest / 100:.2f}".rstrip("0").rstrip(".")
+    parts = (f"{hours}H" if hours else "", f"{minutes}M" if minutes else "", f"{seconds}S" if rest or not (hours or minutes) else "")
+    return "PT" + "".join(parts)
+
+
+def response_pattern(kind: str, value: Any) -> str | None:
+    """A response as xAPI writes it; None when it is no value of its kind.
+
+    kind     of the item, `single_choice` ... `short_text`
+    value    as the learner gave it, JSON
+    Source   xAPI 1.0.3, Data 2.4.4.1, response patterns: `[,]` between parts, `[.]` between the ends of a pair
+    """
+    match kind, value:
+        case ("single_choice" | "short_text", str(text)):
+            return text
+        case ("multiple_choice" | "ordering", [*ids]):
+            return "[,]".join(map(str, ids))
+        case "true_false", bool(answer):
+            return "true" if answer else "false"
+        case "matching", {**pairs}:
+            return "[,]".join(f"{source}[.]{target}" for source, target in sorted(pairs.items()))
+        case "numeric", (str() | int() | float()) as number:
+            return _number_text(number)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """What all statements of one attempt have in common."""
+
+    outcome: Outcome
+    public_url: str
+    home_page: str
+    competency_names: Mapping[str, LangMap]
+    with_item_texts: bool
+    with_free_text: bool
+
+    @property
+    def assessment(self) -> Activity:
+        form = self.outcome.form
+        return _activity(words.assessment_iri(self.public_url, form.uuid), words.ASSESSMENT, form.title)
+
+    def initialized(self) -> dict[str, Any]:
+        return self._statement("initialized", words.INITIALIZED, self.assessment, self.outcome.started_at)
+
+    def answered(self, response: ResponseView) -> dict[str, Any]:
+        is_right = response.score == 1
+        told = response.kind != "short_text" or self.with_free_text
+        active_ms = response.active_ms
+        return self._statement(
+            f"answered {response.presentation_uuid}",
+            words.ANSWERED,
+            self._item(response),
+            response.answered_at,
+            result=Result(
+                success=is_right,
+                score=Score(scaled=response.score, raw=response.score, min=0, max=1),
+                response=response_pattern(response.kind, response.value) if told else None,
+                duration=response.answered_at - response.shown_at if active_ms is None else timedelta(milliseconds=active_ms),
+            ),
+            parent=[self.assessment],
+            grouping=[self._competency(_competency_of(self.outcome, response.domain))],
+            revision=str(response.item_version),
+        )
+
+    def completed(self) -> dict[str, Any]:
+        outcome = self.outcome
+        return self._statement(
+            "completed",
+            words.COMPLETED,
+            self.assessment,
+            outcome.finished_at,
+            result=Result(
+                completion=True,
+                score=Score(scaled=round(min(max(outcome.scaled, 0.0), 1.0), 4)),
+                duration=outcome.finished_at - outcome.started_at,
+                extensions=Extensions({words.ITEMS.iri: outcome.n_items, words.FINISH_REASON.iri: outcome.finish_reason}),
+            ),
+        )
+
+    def judged(self, area: AreaOutcome, pass_level: int) -> dict[str, Any]:
+        """`passed` or `failed` in one area, with all that the evidence rule reads."""
+        form, is_passed = self.outcome.form, area.level >= pass_level
+        low, high = THETA_RANGE
+        extensions = {
+            words.LEVEL.iri: area.level,
+            words.THETA.iri: round(area.theta, 4),
+            words.STANDARD_ERROR.iri: round(area.se, 4),
+            words.ITEMS.iri: area.n_items,
+            words.BORDERLINE.iri: area.borderline,
+            words.INDICATIVE.iri: area.indicative,
+            words.CUT_SET.iri: f"{form.key}/{form.version}",
+            words.FRAMEWORK.iri: form.framework,
+            words.COMPETENCY_KEY.iri: area.competency,
+            words.EVIDENCE_KIND.iri: "test",
+        }
+        return self._statement(
+            f"area {area.domain}",
+            words.PASSED if is_passed else words.FAILED,
+            self._area(area),
+            self.outcome.finished_at,
+            result=Result(
+                success=is_passed,
+                score=Score(
+                    scaled=round(min(max(area.level / TOP_LEVEL, 0.0), 1.0), 4),
+                    raw=round(min(max(area.theta, low), high), 4),
+                    min=low,
+                    max=high,
+                ),
+                extensions=Extensions(extensions),
+            ),
+            parent=[self.assessment],
+            grouping=[self._competency(area.competency)],
+        )
+
+    def _statement(
+        self,
+        role: str,
+        verb: words.Term,
+        activity: Activity,
+        timestamp: datetime,
+        *,
+        result: Result | None = None,
+        parent: list[Activity] | None = None,
+        grouping: list[Activity] | None = None,
+        revision: str | None = None,
+    ) -> dict[str, Any]:
+        attempt = self.outcome.attempt_uuid
+        category = [_activity(words.PROFILE.iri, words.PROFILE_TYPE, words.PROFILE.label)]
+        statement = Statement(
+            id=_statement_id(attempt, role),
+            actor=Agent(account=AgentAccount(home_page=self.home_page, name=str(self.outcome.person_uuid))),
+            verb=Verb(id=verb.iri, display=LanguageMap(verb.label)),
+            object=activity,
+            result=result,
+            context=Context(
+                registration=attempt,
+                platform=PLATFORM,
+                revision=revision,
+                context_activities=ContextActivities(parent=parent, grouping=grouping, category=category),
+            ),
+            timestamp=timestamp,
+        )
+        return _faithful(statement, timestamp)
+
+    def _item(self, response: ResponseView) -> Activity:
+        components: dict[str, list[dict[str, Any]]] = {}
+        if response.kind in ("single_choice", "multiple_choice", "ordering"):
+            components["choices"] = self._components(response.options)
+        elif response.kind == "matching":
+            components["source"] = self._components(response.options)
+            components["target"] = self._components(response.targets)
+        return Activity(
+            id=words.item_iri(self.public_url, response.item_uuid),
+            definition=ActivityDefinition(
+                name=LanguageMap(th=response.item_key, en=response.item_key),
+                description=LanguageMap(response.stem) if self.with_item_texts else None,
+                type=words.INTERACTION.iri,
+                interaction_type=words.INTERACTION_TYPES[response.kind],
+                **components,
+            ),
+        )
+
+    def _components(self, options: Iterable[OptionView]) -> list[dict[str, Any]]:
+        """Parts of an interaction by id, not in the order in which this learner saw them: the definition is the same for all."""
+        ordered = sorted(options, key=lambda option: option.id)
+        return [{"id": one.id} | ({"description": dict(one.text)} if self.with_item_texts else {}) for one in ordered]
+
+    def _area(self, area: AreaOutcome) -> Activity:
+        form = self.outcome.form
+        label = self.competency_names.get(area.competency, {})
+        name = {
+            language: text.format(area=label.get(language, area.domain), form=form.title.get(language, form.key))
+            for language, text in _AREA_NAME.items()
+        }
+        return _activity(words.area_iri(self.public_url, form.uuid, area.domain), words.ASSESSMENT, name)
+
+    def _competency(self, node_key: str) -> Activity:
+        return _activity(words.competency_iri(self.public_url, node_key), words.COMPETENCY, self.competency_names.get(node_key))
+
+
+def _statement_id(attempt: UUID, role: str) -> UUID:
+    """The same role of the same attempt is the same statement, however often it is made."""
+    return derived_uuid("statement", str(attempt), role)
+
+
+def _competency_of(outcome: Outcome, domain: str) -> str:
+    return next(one.competency for one in outcome.form.domains if one.code == domain)
+
+
+def _activity(iri: str, kind: words.Term, name: LangMap | None) -> Activity:
+    return Activity(id=iri, definition=ActivityDefinition(type=kind.iri, name=LanguageMap(name) if name else None))
+
+
+def _faithful(statement: Statement, timestamp: datetime) -> dict[str, Any]:
+    """The plain statement, with what tincan blurs as we mean it: moments with a Z, durations unpadded, whole numbers whole."""
+    plain: dict[str, Any] = statement.as_version(VERSION)
+    plain["timestamp"] = rfc3339(timestamp)
+    if statement.result is not None:
+        if statement.result.duration is not None:
+            plain["result"]["duration"] = iso_duration(statement.result.duration)
+        score = plain["result"].get("score", {})
+        score.update({name: int(value) for name, value in score.items() if value == int(value)})
+    return plain
+
+
+def _number_text(number: str | float) -> str | None:
+    """A number in plain decimal digits, those of Thai folded; None when the text is no number."""
+    written = str(number).strip().replace(",", "").replace("−", "-").replace("–", "-")
+    return format(Decimal(written), "f") if _NUMBER.fullmatch(written) else None

@@ -1,0 +1,268 @@
+"""A learner's pages: the assessment, its result, the roadmap and the path. Each view reads, calls a door, renders."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+import assessment.api as assessment
+import learning.api as learning
+import roadmap.api as roadmap
+from kernel.clock import local_date
+from kernel.errors import Invalid, KaonaError, NotFound
+from kernel.langmap import LangMap
+from lti_tool.web import pages, pictures
+from lti_tool.web.answers import read_answer
+from lti_tool.web.current import this_app
+from lti_tool.web.edge import writes
+from lti_tool.web.principal import Role, require
+from lti_tool.workflows.attempt_finished import finish_attempt
+from lti_tool.workflows.standing import score_state
+
+blueprint = Blueprint("learner", __name__, url_prefix="/learn/<uuid:launch>")
+
+ALL_AREAS: LangMap = {"th": "ทุกด้าน", "en": "All areas"}
+
+SEED_BITS = 63
+"""Bits of an attempt's seed: fits a signed 64-bit column."""
+
+
+@dataclass(frozen=True, slots=True)
+class AreaLine:
+    """One area of a result as the page says it.
+
+    low, high  levels that the estimate less and plus its error reaches
+    sure       chance of the level or above; at level 0 the chance of being below the first
+    """
+
+    area: assessment.AreaOutcome
+    label: LangMap
+    level_label: LangMap
+    target: int | None
+    low: int
+    high: int
+    sure: float
+
+
+@blueprint.get("/assessment/<uuid:form>")
+@require(Role.LEARNER)
+def assessment_intro(form: UUID) -> str:
+    """What the assessment is, and the way in, on or to the result."""
+    view = assessment.get_form(g.db, form, tenant_id=g.principal.tenant_id)
+    attempt = assessment.find_attempt(g.db, form_uuid=form, **_person())
+    framework = roadmap.get_framework(g.db, view.framework)
+    return render_template("learner/intro.html", form=view, attempt=attempt, labels=_labels(framework))
+
+
+@blueprint.post("/assessment/<uuid:form>/start")
+@require(Role.LEARNER)
+def start(launch: UUID, form: UUID) -> Response:
+    """Begins the assessment, or goes on with the open attempt."""
+    begun = assessment.start_attempt(
+        g.db, form_uuid=form, launch_ref=str(launch), seed=secrets.randbits(SEED_BITS), now=g.now, **_person()
+    )
+    return redirect(url_for("learner.attempt", launch=launch, attempt=begun.attempt_uuid), code=303)
+
+
+@blueprint.get("/attempts/<uuid:attempt>")
+@writes
+@require(Role.LEARNER)
+def attempt(launch: UUID, attempt: UUID) -> str | Response:
+    """The present item; the attempt moves to the launch that asks."""
+    return _go_on(launch, assessment.get_step(g.db, attempt, device=str(launch), now=g.now, **_person()))
+
+
+@blueprint.post("/attempts/<uuid:attempt>/responses")
+@require(Role.LEARNER)
+def respond(launch: UUID, attempt: UUID) -> str | Response | tuple[str, int]:
+    """Takes one answer. A script gets the next item at once; a plain form is sent back to the attempt's own page."""
+    here = {"device": str(launch), "now": g.now, **_person()}
+    try:
+        step = assessment.submit_response(g.db, attempt, read_answer(request.form), **here)
+    except Invalid as fault:
+        step = assessment.get_step(g.db, attempt, **here)
+        if step.item is None:
+            return _go_on(launch, step)
+        return _item_page(launch, step, given=request.form, fault=fault), 422
+    if "X-Kaona-Script" in request.headers or step.state == "finished":
+        return _go_on(launch, step)
+    return redirect(url_for("learner.attempt", launch=launch, attempt=attempt), code=303)
+
+
+@blueprint.get("/attempts/<uuid:attempt>/result")
+@require(Role.LEARNER)
+def result(attempt: UUID) -> str:
+    """The result in words, picture and numbers, and what to do next."""
+    outcome = assessment.get_outcome(g.db, attempt, tenant_id=g.principal.tenant_id)
+    if outcome.person_uuid != g.principal.person_uuid:
+        raise NotFound
+    framework = roadmap.get_framework(g.db, outcome.form.framework)
+    standings = roadmap.standing_of(g.db, today=local_date(g.now), now=g.now, **_person())
+    return render_template(
+        "learner/result.html",
+        path=learning.find_path(g.db, **_person()),
+        score_state=score_state(g.db, g.principal, attempt),
+        **result_values(outcome, framework, {one.node.key: one.target for one in standings}),
+    )
+
+
+@blueprint.get("/roadmap")
+@require(Role.LEARNER)
+def roadmap_page() -> str:
+    """Where the person stands on the roadmap, what the role asks, what is next, and the evidence."""
+    today = local_date(g.now)
+    framework = roadmap.active_framework(g.db, tenant_id=g.principal.tenant_id, on=today)
+    standings = roadmap.standing_of(g.db, today=today, now=g.now, **_person())
+    evidence = [
+        (one.node.label, found)
+        for one in standings
+        if one.attainment is not None and (found := roadmap.evidence_of(g.db, node_key=one.node.key, **_person()))
+    ]
+    path = learning.find_path(g.db, **_person())
+    return render_template(
+        "learner/roadmap.html",
+        evidence=evidence,
+        forms=assessment.list_forms(g.db, tenant_id=g.principal.tenant_id),
+        **roadmap_values(framework, standings, path),
+    )
+
+
+@blueprint.get("/path")
+@require(Role.LEARNER)
+def path_page() -> str:
+    """The personal path, step by step."""
+    framework = roadmap.active_framework(g.db, tenant_id=g.principal.tenant_id, on=local_date(g.now))
+    return render_template(
+        "learner/path.html",
+        forms=assessment.list_forms(g.db, tenant_id=g.principal.tenant_id),
+        **path_values(framework, learning.find_path(g.db, **_person())),
+    )
+
+
+@blueprint.post("/path/steps/<uuid:step>")
+@require(Role.LEARNER)
+def mark(launch: UUID, step: UUID) -> Response:
+    """Keeps what the person says of one step: planned, under way or done."""
+    match request.form.get("state"):
+        case "planned" | "under_way" | "done" as state:
+            learning.mark_step(g.db, step_uuid=step, state=state, now=g.now, **_person())
+    return redirect(url_for("learner.path_page", launch=launch, _anchor=f"step-{step}"), code=303)
+
+
+@blueprint.post("/language")
+@require(Role.LEARNER)
+def language(launch: UUID) -> Response:
+    """Changes the language of this launch's pages."""
+    return pages.change_language(g.db, g.principal, home=url_for("learner.roadmap_page", launch=launch))
+
+
+def result_values(outcome: assessment.Outcome, framework: roadmap.FrameworkView, targets: Mapping[str, int | None]) -> dict[str, Any]:
+    """What the result page shows of one outcome."""
+    labels, levels = _labels(framework), level_names(framework)
+    lines = [_area_line(area, outcome.form.cuts, labels, levels, targets.get(area.competency)) for area in outcome.areas]
+    courses = [(line.label, pictures.estimate_course(line.area, outcome.responses, line.label)) for line in lines]
+    return {
+        "outcome": outcome,
+        "lines": lines,
+        "levels": levels,
+        "top_level": max(levels),
+        "has_targets": all(line.target is not None for line in lines),
+        "radar": pictures.level_radar([(line.label, line.area.level, line.target) for line in lines], levels),
+        "bars": pictures.estimate_bars(outcome.areas, labels, outcome.form.cuts),
+        "estimates": [
+            *((line.label, line.area.theta, line.area.se, line.area.n_items) for line in lines),
+            (ALL_AREAS, outcome.theta, outcome.se, outcome.n_items),
+        ],
+        "courses": [(label, course) for label, course in courses if course is not None],
+    }
+
+
+def roadmap_values(
+    framework: roadmap.FrameworkView, standings: list[roadmap.Standing], path: learning.PathView | None
+) -> dict[str, Any]:
+    """What the roadmap page shows of a person's standing."""
+    levels = level_names(framework)
+    return {
+        "framework": framework,
+        "levels": levels,
+        "standings": standings,
+        "has_any_level": any(one.level is not None for one in standings),
+        "tracks": pictures.standing_tracks(standings, levels),
+        "next_step": next((step for step in path.steps if not step.done), None) if path else None,
+    }
+
+
+def path_values(framework: roadmap.FrameworkView, path: learning.PathView | None) -> dict[str, Any]:
+    """What the path page shows of a path."""
+    return {
+        "path": path,
+        "levels": level_names(framework),
+        "hours_chart": pictures.hours_bars(path, kind_names()) if path else None,
+        "total_hours": sum(path.hours_by_kind.values()) if path else 0,
+    }
+
+
+def level_names(framework: roadmap.FrameworkView) -> dict[int, LangMap]:
+    """Rank of each level to its name, lowest first."""
+    return {level.rank: level.label for level in sorted(framework.scale, key=lambda one: one.rank)}
+
+
+def kind_names() -> dict[str, str]:
+    """Kinds of learning in the page's language."""
+    return {
+        "course": _("Course"),
+        "reading": _("Reading"),
+        "practice": _("Practice on the job"),
+        "coaching": _("Coaching"),
+        "project": _("Project"),
+        "assessment": _("Assessment"),
+    }
+
+
+def _go_on(launch: UUID, step: assessment.Step) -> str | Response:
+    """The item, or the way to the result; what follows from the end is done in the transaction that ended the attempt."""
+    if step.just_finished:
+        finish_attempt(g.db, principal=g.principal, attempt_uuid=step.attempt_uuid, now=g.now, settings=this_app().settings)
+    if step.item is None:
+        return redirect(url_for("learner.result", launch=launch, attempt=step.attempt_uuid), code=303)
+    return _item_page(launch, step)
+
+
+def _item_page(
+    launch: UUID, step: assessment.Step, *, given: MultiDict[str, str] | None = None, fault: KaonaError | None = None
+) -> str:
+    back = url_for("learner.attempt", launch=launch, attempt=step.attempt_uuid)
+    return render_template("learner/item.html", step=step, given=given or MultiDict(), fault=fault, back_path=back)
+
+
+def _person() -> dict[str, Any]:
+    return {"tenant_id": g.principal.tenant_id, "person_uuid": g.principal.person_uuid}
+
+
+def _labels(framework: roadmap.FrameworkView) -> dict[str, LangMap]:
+    return {node.key: node.label for node in (*framework.groups, *framework.nodes)}
+
+
+def _area_line(
+    area: assessment.AreaOutcome,
+    cuts: tuple[assessment.Cut, ...],
+    labels: Mapping[str, LangMap],
+    levels: Mapping[int, LangMap],
+    target: int | None,
+) -> AreaLine:
+    own = [cut.theta for cut in cuts if cut.domain == area.domain]
+    return AreaLine(
+        area=area,
+        label=labels[area.competency],
+        level_label=levels[area.level],
+        target=target,
+        low=sum(area.theta - area.se >= cut for cut in own),
+        high=sum(area.theta + area.se >= cut for cut in own),
+        sure=area.p_levels[area.level - 1] if area.level else 1 - area.p_levels[0],
+    )

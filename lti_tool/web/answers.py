@@ -1,0 +1,74 @@
+"""An answer as the form of its item sends it, turned into the value that the assessment room takes. It judges nothing: the room does."""
+
+from typing import Any
+from uuid import UUID
+
+from werkzeug.datastructures import MultiDict
+
+import assessment.api as assessment
+from kernel.errors import Invalid
+
+MAX_ACTIVE_DIGITS = 12
+
+
+class AnswerUnreadable(Invalid):
+    """The form does not say which item it answers, or answers it in part only."""
+
+    code = "answer_unreadable"
+    message = {  # noqa: RUF012  read only
+        "th": "คำตอบยังไม่ครบ จึงยังไม่ได้บันทึก",
+        "en": "The answer is not complete, so it was not saved.",
+    }
+    way_on = {"th": "โปรดตอบให้ครบแล้วส่งอีกครั้ง", "en": "Please complete it and send it again."}  # noqa: RUF012  read only
+
+
+def read_answer(form: MultiDict[str, str]) -> assessment.Answer:
+    """One answer.
+
+    form    fields `presentation`, `kind`, `client_id`, `active_ms`, and by kind `value`, `order-<id>` or `match-<id>`;
+            any other field (a score, a flag) is ignored
+    Raises  AnswerUnreadable when something is missing
+    """
+    try:
+        presentation = UUID(form.get("presentation", ""))
+    except ValueError:
+        raise AnswerUnreadable from None
+    active = form.get("active_ms", "")
+    return assessment.Answer(
+        presentation_uuid=presentation,
+        client_id=form.get("client_id", ""),
+        value=_value(form),
+        active_ms=int(active) if active.isascii() and active.isdigit() and len(active) <= MAX_ACTIVE_DIGITS else None,
+    )
+
+
+def _value(form: MultiDict[str, str]) -> Any:
+    match form.get("kind"):
+        case "multiple_choice":
+            value: Any = form.getlist("value")
+        case "true_false":
+            value = {"true": True, "false": False}.get(form.get("value", ""))
+        case "ordering":
+            value = _ordered(_behind(form, "order-"))
+        case "matching":
+            value = _behind(form, "match-")
+        case _:
+            value = form.get("value", "").strip()
+    if value is None or value in ("", [], {}):
+        raise AnswerUnreadable
+    return value
+
+
+def _ordered(places: dict[str, str]) -> list[str]:
+    """Ids by their place; every place from 1 on must be taken once."""
+    if sorted(places.values()) != sorted(str(n) for n in range(1, len(places) + 1)):
+        raise AnswerUnreadable
+    return sorted(places, key=lambda one: int(places[one]))
+
+
+def _behind(form: MultiDict[str, str], prefix: str) -> dict[str, str]:
+    """Fields of one prefix, by what stands behind it; an empty one makes the answer incomplete."""
+    fields = {name.removeprefix(prefix): value for name, value in form.items() if name.startswith(prefix)}
+    if not all(fields.values()):
+        raise AnswerUnreadable
+    return fields

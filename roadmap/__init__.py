@@ -1,0 +1,1 @@
+"""The development roadmap: frameworks as versioned data, evidence from statements, attainment, targets and figures."""

@@ -1,0 +1,337 @@
+"""Reading: frameworks, targets, scope, and where people stand."""
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, aliased
+
+from roadmap.attainment import RULE, Attained, Carrier, Shown, attain, carry, is_counted, level_of
+from roadmap.errors import UnknownFramework, UnknownNode
+from roadmap.framework import CARRYING_RELATIONS
+from roadmap.models import (
+    AgencyFramework,
+    Attainment,
+    Crosswalk,
+    Evidence,
+    Framework,
+    FrameworkNode,
+    FrameworkRole,
+    PersonScope,
+    ScaleLevel,
+    Target,
+)
+from roadmap.targets import TargetFact, resolve
+from roadmap.views import (
+    AttainmentView,
+    EvidenceView,
+    FrameworkView,
+    LevelView,
+    LinkView,
+    NodeView,
+    PersonView,
+    RoleView,
+    Standing,
+    TargetView,
+)
+
+DEFAULT_FRAMEWORK = "th-ds-2567"
+"""The framework of an agency that has adopted none."""
+
+
+def list_frameworks(db: Session) -> list[FrameworkView]:
+    """Every framework version that is loaded, by id."""
+    return [get_framework(db, framework_id) for framework_id in db.scalars(select(Framework.id).order_by(Framework.id))]
+
+
+def get_framework(db: Session, framework_id: str) -> FrameworkView:
+    """One framework version with its nodes, roles and scale. Raises UnknownFramework."""
+    framework = db.get(Framework, framework_id)
+    if framework is None:
+        raise UnknownFramework(framework=framework_id)
+    nodes = tuple(_nodes(db, framework_id))
+    role_rows = db.scalars(select(FrameworkRole).where(FrameworkRole.framework_id == framework_id).order_by(FrameworkRole.position))
+    roles: dict[str, list[RoleView]] = {}
+    for role in role_rows:
+        roles.setdefault(role.axis, []).append(RoleView(role.code, role.label))
+    levels = db.scalars(select(ScaleLevel).where(ScaleLevel.framework_id == framework_id).order_by(ScaleLevel.rank))
+    return FrameworkView(
+        id=framework.id,
+        version=framework.version,
+        title=framework.title,
+        issuer=framework.issuer,
+        status=framework.status,
+        alignment_only=framework.alignment_only,
+        groups=tuple(node for node in nodes if node.kind == "group"),
+        nodes=nodes,
+        role_groups=tuple(roles.get("role_group", ())),
+        role_levels=tuple(roles.get("role_level", ())),
+        personnel_groups=tuple(roles.get("personnel_group", ())),
+        stages=tuple(roles.get("stage", ())),
+        scale=tuple(LevelView(level.rank, level.code, level.label, level.provisional) for level in levels),
+    )
+
+
+def list_links(db: Session) -> list[LinkView]:
+    """The crosswalk, by its ends."""
+    start, end = aliased(FrameworkNode), aliased(FrameworkNode)
+    rows = db.execute(
+        select(Crosswalk, start.key, end.key).join(start, Crosswalk.from_uuid == start.uuid).outerjoin(end, Crosswalk.to_uuid == end.uuid)
+    )
+    links = [
+        LinkView(
+            from_key=from_key,
+            to=to_key or link.to_external or "",
+            relation=link.relation,
+            confidence=link.confidence,
+            basis=link.basis,
+            reviewed_by=link.reviewed_by,
+            carries=link.reviewed_by is not None and link.to_uuid is not None and link.relation in CARRYING_RELATIONS,
+        )
+        for link, from_key, to_key in rows
+    ]
+    return sorted(links, key=lambda link: (link.from_key, link.to, link.relation))
+
+
+def active_framework(db: Session, *, tenant_id: int, on: date) -> FrameworkView:
+    """The framework that an agency holds on a day. Raises UnknownFramework when none is loaded."""
+    return get_framework(db, active_framework_id(db, tenant_id=tenant_id, on=on))
+
+
+def active_framework_id(db: Session, *, tenant_id: int, on: date) -> str:
+    """The id of the framework that an agency holds on a day."""
+    return active_framework_ids(db, tenant_ids=[tenant_id], on=on)[tenant_id]
+
+
+def active_framework_ids(db: Session, *, tenant_ids: Collection[int], on: date) -> dict[int, str]:
+    """The ids of the frameworks that agencies hold on a day."""
+    adopted = (
+        select(AgencyFramework.tenant_id, AgencyFramework.framework_id)
+        .where(AgencyFramework.tenant_id.in_(tenant_ids), AgencyFramework.valid_from <= on)
+        .order_by(AgencyFramework.valid_from)
+    )
+    return dict.fromkeys(tenant_ids, DEFAULT_FRAMEWORK) | dict(db.execute(adopted).all())
+
+
+def list_adopted(db: Session, *, tenant_id: int, since: date) -> set[str]:
+    """The ids of the frameworks that an agency holds on a day or has adopted for a later one."""
+    later = select(AgencyFramework.framework_id).where(AgencyFramework.tenant_id == tenant_id, AgencyFramework.valid_from > since)
+    return {active_framework_id(db, tenant_id=tenant_id, on=since), *db.scalars(later)}
+
+
+def list_targets(db: Session, *, tenant_id: int | None) -> list[TargetView]:
+    """The targets asked of an agency, those of every agency among them; None lists the latter alone."""
+    rows = db.execute(
+        select(Target, FrameworkNode.key)
+        .join(FrameworkNode, Target.node_uuid == FrameworkNode.uuid)
+        .where(or_(Target.tenant_id == tenant_id, Target.tenant_id.is_(None)))
+    )
+    return sorted((target_view(target, key) for target, key in rows), key=lambda view: (view.node_key, view.role or "", view.set_by))
+
+
+def find_person(db: Session, *, tenant_id: int, person_uuid: UUID) -> PersonView | None:
+    """A person's place in the scope of an agency; None when they never were in it."""
+    person = db.get(PersonScope, (tenant_id, person_uuid))
+    return None if person is None else person_view(person)
+
+
+def attainment_of(db: Session, *, tenant_id: int, person_uuid: UUID, now: datetime) -> list[AttainmentView]:
+    """Everything a person has shown, measured and carried, in every framework that is loaded; by node key.
+
+    now   what has expired by now no longer counts
+    """
+    rows = db.execute(
+        select(Attainment, Evidence.statement_id)
+        .join(Evidence, (Evidence.tenant_id == Attainment.tenant_id) & (Evidence.uuid == Attainment.evidence_uuid))
+        .where(Attainment.tenant_id == tenant_id, Attainment.person_uuid == person_uuid)
+    )
+    attained: dict[UUID, Attained] = {}
+    for row, statement_id in rows:
+        if row.expires_at is None or row.expires_at > now:
+            attained[row.node_uuid] = _attained(row, statement_id)
+        else:
+            again = attain_again(db, tenant_id=tenant_id, person_uuid=person_uuid, node_uuid=row.node_uuid, now=now)
+            if again is not None:
+                attained[row.node_uuid] = again
+    if not attained:
+        return []
+    carried = carry(attained, _carriers(db))
+    wanted = attained.keys() | carried.keys()
+    nodes = {node.uuid: node for node in db.scalars(select(FrameworkNode).where(FrameworkNode.uuid.in_(wanted)))}
+    views = [_attainment_view(nodes[uuid], one) for uuid, one in attained.items() if uuid in nodes]
+    views += [
+        dataclasses.replace(_attainment_view(nodes[uuid], one), carried_from=nodes[origin].key)
+        for uuid, (origin, one) in carried.items()
+        if uuid in nodes and origin in nodes
+    ]
+    return sorted(views, key=lambda view: view.node_key)
+
+
+def attain_again(db: Session, *, tenant_id: int, person_uuid: UUID, node_uuid: UUID, now: datetime) -> Attained | None:
+    """The level after the evidence that answered for it has expired; None when nothing is left."""
+    return attain((shown(row) for row in _evidence(db, tenant_id, person_uuid, node_uuid)), RULE, at=now)
+
+
+def standing_of(db: Session, *, tenant_id: int, person_uuid: UUID, today: date, now: datetime) -> list[Standing]:
+    """Where a person stands, in the framework's order: every core area, and every node with a target or an attainment."""
+    framework_id = active_framework_id(db, tenant_id=tenant_id, on=today)
+    nodes = _nodes(db, framework_id)
+    if not nodes:
+        raise UnknownFramework(framework=framework_id)
+    attained = {view.node_uuid: view for view in attainment_of(db, tenant_id=tenant_id, person_uuid=person_uuid, now=now)}
+    person = db.get(PersonScope, (tenant_id, person_uuid))
+    roles = {code for code in (person.role, person.personnel_group) if code} if person else set()
+    targets = target_facts(db, tenant_ids=[tenant_id])[tenant_id]
+    standings = []
+    for node in nodes:
+        target = resolve(targets.get(node.uuid, ()), roles=roles)
+        attainment = attained.get(node.uuid)
+        if (node.kind == "group" and node.core) or target is not None or attainment is not None:
+            standings.append(_standing(node, target, attainment))
+    return standings
+
+
+def evidence_of(db: Session, *, tenant_id: int, person_uuid: UUID, node_key: str) -> list[EvidenceView]:
+    """Every piece of evidence of a person in one competency, the newest first. Raises UnknownNode."""
+    node = db.scalar(select(FrameworkNode).where(FrameworkNode.key == node_key))
+    if node is None:
+        raise UnknownNode(node=node_key)
+    attainment = db.get(Attainment, (tenant_id, person_uuid, node.uuid))
+    deciding = attainment.evidence_uuid if attainment is not None else None
+    return [
+        EvidenceView(
+            uuid=row.uuid,
+            node_key=node_key,
+            kind=row.kind,
+            level=level_of(shown(row), RULE),
+            theta=row.theta,
+            se=row.se,
+            n_items=row.n_items,
+            borderline=row.borderline,
+            indicative=row.indicative,
+            cut_set=row.cut_set,
+            attempt_uuid=row.attempt_uuid,
+            observed_at=row.observed_at,
+            statement_id=row.statement_id,
+            counts=is_counted(shown(row), RULE),
+            deciding=row.uuid == deciding,
+        )
+        for row in _evidence(db, tenant_id, person_uuid, node.uuid)
+    ]
+
+
+def target_facts(db: Session, *, tenant_ids: Collection[int]) -> dict[int, dict[UUID, list[TargetFact]]]:
+    """The targets asked of each agency, by node."""
+    facts: dict[int, dict[UUID, list[TargetFact]]] = {tenant_id: {} for tenant_id in tenant_ids}
+    for row in db.scalars(select(Target).where(or_(Target.tenant_id.in_(tenant_ids), Target.tenant_id.is_(None)))):
+        fact = TargetFact(row.uuid, row.node_uuid, row.role, row.min_level, row.due, row.set_by)
+        for tenant_id in tenant_ids if row.tenant_id is None else (row.tenant_id,):
+            facts[tenant_id].setdefault(row.node_uuid, []).append(fact)
+    return facts
+
+
+def shown(row: Evidence) -> Shown:
+    """What the attainment rule reads of a row."""
+    return Shown(row.uuid, row.statement_id, row.kind, row.level, row.theta, row.se, row.borderline, row.indicative, row.observed_at)
+
+
+def target_view(target: Target, node_key: str) -> TargetView:
+    """A target as the door gives it."""
+    return TargetView(
+        uuid=target.uuid,
+        node_key=node_key,
+        min_level=target.min_level,
+        role=target.role,
+        due=target.due,
+        set_by=target.set_by,
+        set_at=target.set_at,
+        national=target.tenant_id is None,
+    )
+
+
+def person_view(person: PersonScope) -> PersonView:
+    """A person's scope as the door gives it."""
+    return PersonView(person.person_uuid, person.role, person.personnel_group, person.unit_key, person.unit_label, person.left_at)
+
+
+def _nodes(db: Session, framework_id: str) -> list[NodeView]:
+    rows = db.scalars(select(FrameworkNode).where(FrameworkNode.framework_id == framework_id).order_by(FrameworkNode.position)).all()
+    keys = {row.uuid: row.key for row in rows}
+    return [
+        NodeView(
+            uuid=row.uuid,
+            key=row.key,
+            code=row.code,
+            kind=row.kind,
+            parent=keys[row.parent_uuid] if row.parent_uuid else None,
+            label=row.label,
+            core=row.core,
+            confidence=row.confidence,
+            awaiting=tuple(row.awaiting),
+            role_groups=tuple(row.role_groups),
+        )
+        for row in rows
+    ]
+
+
+def _carriers(db: Session) -> list[Carrier]:
+    reviewed = select(Crosswalk).where(
+        Crosswalk.reviewed_by.is_not(None), Crosswalk.to_uuid.is_not(None), Crosswalk.relation.in_(CARRYING_RELATIONS)
+    )
+    return [Carrier(row.from_uuid, row.to_uuid, row.relation, reviewed=True) for row in db.scalars(reviewed) if row.to_uuid]
+
+
+def _evidence(db: Session, tenant_id: int, person_uuid: UUID, node_uuid: UUID) -> Sequence[Evidence]:
+    return db.scalars(
+        select(Evidence)
+        .where(Evidence.tenant_id == tenant_id, Evidence.person_uuid == person_uuid, Evidence.node_uuid == node_uuid)
+        .order_by(Evidence.observed_at.desc(), Evidence.uuid)
+    ).all()
+
+
+def _attained(row: Attainment, statement_id: UUID) -> Attained:
+    return Attained(
+        level=row.level,
+        theta=row.theta,
+        se=row.se,
+        borderline=row.borderline,
+        indicative=row.indicative,
+        as_of=row.as_of,
+        expires_at=row.expires_at,
+        evidence_uuid=row.evidence_uuid,
+        statement_id=statement_id,
+        rule_version=row.rule_version,
+    )
+
+
+def _attainment_view(node: FrameworkNode, one: Attained) -> AttainmentView:
+    return AttainmentView(
+        node_key=node.key,
+        node_uuid=node.uuid,
+        label=node.label,
+        level=one.level,
+        theta=one.theta,
+        se=one.se,
+        as_of=one.as_of,
+        expires_at=one.expires_at,
+        borderline=one.borderline,
+        indicative=one.indicative,
+        evidence_ids=(one.evidence_uuid,),
+        statement_ids=(one.statement_id,),
+        rule_version=one.rule_version,
+    )
+
+
+def _standing(node: NodeView, target: TargetFact | None, attainment: AttainmentView | None) -> Standing:
+    level = attainment.level if attainment is not None else None
+    return Standing(
+        node=node,
+        level=level,
+        target=target.min_level if target is not None else None,
+        gap=max(0, target.min_level - level) if target is not None and level is not None else None,
+        due=target.due if target is not None else None,
+        source=target.set_by if target is not None else None,
+        attainment=attainment,
+    )

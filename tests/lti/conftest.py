@@ -1,0 +1,50 @@
+"""The tool with a database of its own, registered at a platform on loopback; time stands still."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from sqlalchemy import select
+
+from kernel.db import Database
+from lti_tool.models import Tenant
+from lti_tool.settings import Settings
+from tests.lti.lti_world import SECRET, TOOL, Moment, Platform, Tool, new_tool
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    platform = Platform()
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def other_platform() -> Iterator[Platform]:
+    platform = Platform()
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def moment(now: datetime) -> Moment:
+    return Moment(now)
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("installation")  # one for all tests: what a start makes there is made once
+    secret = folder / "secret.key"
+    secret.write_bytes(SECRET)
+    return Settings(public_url=TOOL, data_dir=folder, secret_key_file=secret)
+
+
+@pytest.fixture
+def tool(database: Database, settings: Settings, moment: Moment, platform: Platform) -> Tool:
+    return new_tool(database, settings, moment, platform)
+
+
+@pytest.fixture
+def tenant_id(tool: Tool) -> int:
+    with tool.database.reading() as db:
+        return db.scalars(select(Tenant.id)).one()

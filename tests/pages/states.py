@@ -1,0 +1,595 @@
+"""Every state that a page can be in, as values of the doors' own shapes, and an application that renders them without the doors."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from flask import g, render_template, request
+from flask_babel import Babel
+from werkzeug.datastructures import MultiDict
+
+import assessment.api as assessment
+import learning.api as learning
+import roadmap.api as roadmap
+from assessment.errors import AlreadyAnswered, AnswerInvalid, AttemptClosed, AttemptMoved, NumberExpected
+from kernel.errors import KaonaError, NotFound
+from kernel.ids import derived_uuid
+from lti_tool.errors import RequestRefused, Unavailable, Unexpected
+from lti_tool.lti.errors import BindingMissing, IssuerUnknown, SessionMissing
+from lti_tool.settings import Settings
+from lti_tool.views import admin, executive, learner, teacher
+from lti_tool.web import fonts, pages
+from lti_tool.web.edge import KaonaApp
+from lti_tool.web.headers import POLICY
+from lti_tool.web.principal import Principal, Role
+from lti_tool.workflows.doctor import DoctorSummary, ParkedItem, PlatformHealth
+from lti_tool.workflows.roster import LearnerRow
+from lti_tool.workflows.scope import ExecutiveScope
+
+NOW = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
+LAUNCH = UUID("11111111-1111-4111-8111-111111111111")
+ATTEMPT = UUID("22222222-2222-4222-8222-222222222222")
+PERSON = UUID("1a2b3c4d-3333-4333-8333-333333333333")
+FORM = UUID("44444444-4444-4444-8444-444444444444")
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+PRINCIPAL = Principal(
+    launch_uuid=LAUNCH,
+    session_id=1,
+    tenant_id=1,
+    tenant_home_page="https://opdc.example.go.th",
+    registration_id=1,
+    deployment_id=1,
+    user_id=1,
+    person_uuid=PERSON,
+    display_name="นางสาวกมลชนก ศรีสุวรรณ",
+    locale="th",
+    roles=frozenset({Role.LEARNER}),
+    context_id=1,
+    context_title="ทักษะดิจิทัลสำหรับข้าราชการ รุ่นที่ 12",
+    resource_link_id=1,
+    return_url="https://lms.example.go.th/course/view.php?id=7",
+    platform_origin="https://lms.example.go.th",
+    framed=False,
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """One page in one state: the address it stands at, who looks, the template and its values."""
+
+    name: str
+    path: str
+    template: str
+    values: Callable[[], dict[str, Any]]
+    role: Role | None = Role.LEARNER
+    framed: bool = False
+    status: int = 200
+
+
+def text(th: str, en: str) -> dict[str, str]:
+    return {"th": th, "en": en}
+
+
+# --- the framework -------------------------------------------------------------------------------------------------------------
+
+AREA_LABELS = {
+    "DLIT": text("การเข้าใจและใช้เทคโนโลยีดิจิทัล", "Digital literacy"),
+    "DGOV": text("การปฏิบัติตามและใช้กฎหมายด้านดิจิทัล", "Digital governance"),
+    "DLEAD": text("ผู้นำดิจิทัล", "Digital leadership"),
+    "DTECH": text("เทคโนโลยีดิจิทัล", "Digital technology"),
+    "DSERV": text("การให้บริการดิจิทัล", "Digital service"),
+    "DATA": text("การใช้ประโยชน์และแบ่งปันข้อมูล", "Data utilization and sharing"),
+    "CYBER": text("ความมั่นคงปลอดภัยไซเบอร์", "Cyber security"),
+}
+CORE = ("DLIT", "DGOV", "DLEAD")
+
+
+def node(code: str) -> roadmap.NodeView:
+    return roadmap.NodeView(
+        uuid=derived_uuid("framework-node", "th-ds-2567", code), key=f"th-ds-2567#{code}", code=code, kind="group", parent=None,
+        label=AREA_LABELS[code], core=code in CORE, confidence="high", awaiting=(), role_groups=(),
+    )  # fmt: skip
+
+
+FRAMEWORK = roadmap.FrameworkView(
+    id="th-ds-2567",
+    version="2567",
+    title=text(
+        "สมรรถนะสนับสนุนการทำงานด้านดิจิทัลสำหรับข้าราชการและบุคลากรภาครัฐ",
+        "Digital supporting competency for civil servants and government personnel",
+    ),
+    issuer="TPQI with OCSC",
+    status="current",
+    alignment_only=False,
+    groups=tuple(node(code) for code in AREA_LABELS),
+    nodes=tuple(node(code) for code in AREA_LABELS),
+    role_groups=(),
+    role_levels=(),
+    personnel_groups=(),
+    stages=(),
+    scale=tuple(
+        roadmap.LevelView(rank, code, text(th, en), True)
+        for rank, code, th, en in [
+            (0, "NOT_YET", "ยังไม่ถึงเกณฑ์", "Not yet"),
+            (1, "AWARE", "รู้จัก", "Aware"),
+            (2, "WORKING", "ใช้งานได้", "Working"),
+            (3, "PRACTISED", "ชำนาญ", "Practised"),
+            (4, "EXPERT", "เชี่ยวชาญ", "Expert"),
+        ]
+    ),
+)
+
+# --- the assessment ------------------------------------------------------------------------------------------------------------
+
+CUTS = tuple(
+    assessment.Cut(code, level, theta, "provisional: equal steps on the scale; no panel has met")
+    for code in CORE
+    for level, theta in [(1, -1.0), (2, 0.0), (3, 1.0)]
+)
+FORM_VIEW = assessment.FormView(
+    uuid=FORM,
+    key="core-2567",
+    title=text("แบบประเมินทักษะดิจิทัลหลักสำหรับข้าราชการและบุคลากรภาครัฐ", "Core digital skills for civil servants and government personnel"),
+    description=text(
+        "วัดความรู้ความเข้าใจสามด้านหลักที่บุคลากรภาครัฐทุกคนต้องมี เพื่อวางเส้นทางการเรียนรู้ที่ตรงกับท่าน",
+        "It measures the three core areas that every public official needs, so that your learning path fits you.",
+    ),
+    minutes=40,
+    min_items=18,
+    max_items=20,
+    framework="th-ds-2567",
+    domains=tuple(assessment.DomainView(code, f"th-ds-2567#{code}") for code in CORE),
+    cuts=CUTS,
+    min_items_for_level=6,
+    version=1,
+)
+
+
+def summary(state: str) -> assessment.AttemptSummary:
+    finished = NOW - timedelta(days=2) if state == "finished" else None
+    return assessment.AttemptSummary(ATTEMPT, state, 1, 6, NOW - timedelta(minutes=8), finished, NOW + timedelta(minutes=32))
+
+
+def option(name: str, th: str, en: str) -> assessment.OptionView:
+    return assessment.OptionView(name, text(th, en))
+
+
+def item(kind: str) -> assessment.ItemView:
+    stems = {
+        "single_choice": text(
+            "ท่านได้รับอีเมลจาก “ฝ่ายบุคคล” ขอให้กดลิงก์เพื่อยืนยันรหัสผ่านภายใน 24 ชั่วโมง ควรทำอย่างไรเป็นอันดับแรก",
+            "You receive an email from “Human Resources” asking you to confirm your password by a link within 24 hours. What should you do first?",
+        ),
+        "multiple_choice": text("ข้อใดเป็นข้อมูลส่วนบุคคลตามกฎหมาย", "Which of these are personal data under the law?"),
+        "true_false": text(
+            "หน่วยงานของรัฐเปิดเผยข้อมูลสุขภาพของผู้รับบริการบนเว็บไซต์ได้ หากไม่ระบุชื่อสกุล",
+            "An agency may publish its clients' health data on its website as long as no names are given.",
+        ),
+        "ordering": text("เรียงขั้นตอนการปรับปรุงบริการดิจิทัลให้ถูกต้อง", "Put the steps of improving a digital service in order."),
+        "matching": text("จับคู่ไฟล์กับการใช้งานที่เหมาะสม", "Match each file with its proper use."),
+        "numeric": text(
+            "แบบสำรวจมีผู้ตอบ 250 คน พึงพอใจ 105 คน คิดเป็นร้อยละเท่าใด", "Of 250 people in a survey, 105 were satisfied. What percentage is that?"
+        ),
+        "short_text": text("การยืนยันตัวตนด้วยปัจจัยสองอย่างเรียกโดยย่อว่าอะไร", "What is the abbreviation for signing in with two factors?"),
+    }
+    options = {
+        "single_choice": (
+            option("a", "กดลิงก์ทันทีเพราะมีกำหนดเวลา", "Follow the link at once, because there is a deadline"),
+            option("b", "ตรวจสอบกับฝ่ายบุคคลผ่านช่องทางที่รู้จักอยู่แล้วโดยไม่กดลิงก์", "Check with Human Resources by a channel that you know already, without following the link"),
+            option("c", "ส่งต่อให้เพื่อนร่วมงานช่วยดู", "Forward it to a colleague"),
+            option("d", "ตอบกลับพร้อมรหัสผ่านเก่า", "Reply with your old password"),
+        ),
+        "multiple_choice": (
+            option("a", "เลขประจำตัวประชาชน", "National identity number"),
+            option("b", "หมายเลขโทรศัพท์มือถือส่วนตัว", "Private mobile number"),
+            option("c", "จำนวนประชากรของจังหวัด", "Population of a province"),
+            option("d", "ลายนิ้วมือ", "Fingerprint"),
+        ),
+        "ordering": (
+            option("c", "ทดสอบต้นแบบกับผู้ใช้", "Test a prototype with users"),
+            option("a", "สำรวจความต้องการของผู้ใช้", "Find out what users need"),
+            option("d", "เปิดใช้จริงและติดตามผล", "Launch it and follow the results"),
+            option("b", "ออกแบบต้นแบบของบริการ", "Design a prototype of the service"),
+        ),
+        "matching": (
+            option("s1", "ตารางงบประมาณที่ต้องคำนวณต่อ", "A budget table that others will calculate with"),
+            option("s2", "ประกาศที่ต้องเผยแพร่โดยห้ามแก้ไข", "A notice to be published and not changed"),
+            option("s3", "ข้อมูลเปิดให้เครื่องอ่านได้", "Open data for machines to read"),
+        ),
+    }  # fmt: skip
+    targets = (option("t1", "CSV", "CSV"), option("t2", "สเปรดชีต", "Spreadsheet"), option("t3", "PDF", "PDF"), option("t4", "รูปภาพ", "Picture"))
+    return assessment.ItemView(
+        presentation_uuid=derived_uuid("presentation", kind),
+        kind=kind,
+        stem=stems[kind],
+        options=options.get(kind, ()),
+        targets=targets if kind == "matching" else (),
+        unit=text("ร้อยละ", "percent") if kind == "numeric" else None,
+        domain="DLIT",
+        time_guide_seconds=60,
+    )
+
+
+def step(kind: str = "single_choice", **changes: Any) -> assessment.Step:
+    made = assessment.Step(
+        attempt_uuid=ATTEMPT, state="item", position=7, min_items=18, max_items=20, deadline_at=NOW + timedelta(seconds=1384),
+        seconds_left=1384, item=item(kind), saved_at=NOW - timedelta(seconds=4),
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def item_values(given: dict[str, Any] | None = None, fault: KaonaError | None = None, *, kind: str = "single_choice", **changes: Any) -> dict[str, Any]:
+    return {"step": step(kind, **changes), "given": MultiDict(given or {}), "fault": fault, "back_path": f"/learn/{LAUNCH}/attempts/{ATTEMPT}"}
+
+
+def area(code: str, theta: float, se: float = 0.41, n_items: int = 6, p_levels: tuple[float, ...] = (0.99, 0.86, 0.12)) -> assessment.AreaOutcome:
+    return assessment.AreaOutcome(
+        domain=code, competency=f"th-ds-2567#{code}", theta=theta, se=se, wle=theta + 0.05, n_items=n_items, n_right=n_items // 2,
+        level=sum(theta >= cut for cut in (-1.0, 0.0, 1.0)), p_levels=p_levels,
+        borderline=any(abs(theta - cut) <= se for cut in (-1.0, 0.0, 1.0)), indicative=n_items < 6,
+    )  # fmt: skip
+
+
+def outcome(areas: tuple[assessment.AreaOutcome, ...], reason: str = "precise") -> assessment.Outcome:
+    responses = []
+    for one in areas:
+        for number in range(one.n_items):
+            shown = NOW - timedelta(minutes=20 - len(responses))
+            responses.append(
+                assessment.ResponseView(
+                    position=len(responses) + 1, presentation_uuid=derived_uuid("p", one.domain, str(number)), item_uuid=derived_uuid("i", one.domain, str(number)),
+                    item_key=f"{one.domain}-{number:03}", item_version=1, kind="single_choice", stem=text("ข้อ", "Item"), options=(), targets=(), domain=one.domain,
+                    value="b", correct_pattern="b", score=number % 2, shown_at=shown, answered_at=shown + timedelta(seconds=40), active_ms=38000,
+                    theta_after=one.theta * (number + 1) / one.n_items, se_after=1.0 - (1.0 - one.se) * (number + 1) / one.n_items,
+                )
+            )  # fmt: skip
+    return assessment.Outcome(
+        attempt_uuid=ATTEMPT, form=FORM_VIEW, person_uuid=PERSON, launch_ref=str(LAUNCH), started_at=NOW - timedelta(minutes=22), finished_at=NOW - timedelta(minutes=1),
+        finish_reason=reason, theta=sum(one.theta for one in areas) / len(areas), se=0.26, areas=areas, responses=tuple(responses),
+        n_items=sum(one.n_items for one in areas), scaled=0.56,
+    )  # fmt: skip
+
+
+FIRM = outcome((area("DLIT", 0.52), area("DGOV", -0.48, p_levels=(0.9, 0.12, 0.01)), area("DLEAD", 1.51, p_levels=(0.999, 0.99, 0.93))))
+SHAKY = outcome(
+    (
+        area("DLIT", 0.08, 0.52, 4, (0.97, 0.55, 0.05)),
+        area("DGOV", -1.2, 0.6, 3, (0.36, 0.05, 0.01)),
+        area("DLEAD", 0.95, 0.41, 6, (0.99, 0.97, 0.45)),
+    ),
+    "time",
+)
+
+
+def result_values(made: assessment.Outcome, score_state: str, path: learning.PathView | None, targets: dict[str, int | None] | None = None) -> dict[str, Any]:
+    chosen = targets if targets is not None else {f"th-ds-2567#{code}": level for code, level in zip(CORE, (2, 2, 1), strict=True)}
+    return {"score_state": score_state, "path": path, **learner.result_values(made, FRAMEWORK, chosen)}
+
+
+# --- roadmap and path ----------------------------------------------------------------------------------------------------------
+
+
+def attainment(code: str, level: int) -> roadmap.AttainmentView:
+    return roadmap.AttainmentView(
+        node_key=f"th-ds-2567#{code}", node_uuid=node(code).uuid, label=AREA_LABELS[code], level=level, theta=0.5, se=0.41, as_of=NOW, expires_at=None,
+        borderline=False, indicative=False, evidence_ids=(derived_uuid("e", code),), statement_ids=(derived_uuid("s", code),), rule_version="1",
+    )  # fmt: skip
+
+
+def standing(code: str, level: int | None, target: int | None, due: date | None = None) -> roadmap.Standing:
+    return roadmap.Standing(
+        node=node(code), level=level, target=target, gap=None if level is None or target is None else max(0, target - level), due=due,
+        source=None if target is None else "agency", attainment=None if level is None else attainment(code, level),
+    )  # fmt: skip
+
+
+STANDINGS = [
+    standing("DLIT", 2, 2),
+    standing("DGOV", 1, 2, date(2027, 9, 30)),
+    standing("DLEAD", 3, 1),
+    standing("DTECH", None, None),
+    standing("DSERV", None, 1),
+    standing("DATA", None, None),
+    standing("CYBER", None, None),
+]
+UNKNOWN = [standing(code, None, 2 if code in CORE else None) for code in AREA_LABELS]
+
+
+def evidence(code: str, kind: str, level: int, attempt: UUID | None) -> roadmap.EvidenceView:
+    return roadmap.EvidenceView(
+        uuid=derived_uuid("e", code, kind), node_key=f"th-ds-2567#{code}", kind=kind, level=level, theta=0.5, se=0.41, n_items=6, borderline=False,
+        indicative=False, cut_set="core-2567:1", attempt_uuid=attempt, observed_at=NOW, statement_id=derived_uuid("s", code, kind), counts=True, deciding=kind == "test",
+    )  # fmt: skip
+
+
+def resource(kind: str, th: str, en: str, url: str | None = None) -> learning.ResourceView:
+    return learning.ResourceView(
+        uuid=derived_uuid("resource", kind, en), key=f"{kind}-1", kind=kind, title=text(th, en),
+        summary=text("อธิบายหลักการพร้อมตัวอย่างจากงานราชการ และแบบฝึกหัดสั้น ๆ ท้ายบท", "The principles with examples from public service, and short exercises after each chapter."),
+        provider=text("สำนักงานพัฒนารัฐบาลดิจิทัล (องค์การมหาชน)", "Digital Government Development Agency"), hours=6.0, language="th", url=url, node_key="th-ds-2567#DGOV", level=2,
+    )  # fmt: skip
+
+
+REASON = text(
+    "เป้าหมายของท่านในด้านการปฏิบัติตามและใช้กฎหมายด้านดิจิทัลคือระดับ “ใช้งานได้” ขั้นนี้พาท่านไปถึงระดับนั้น",
+    "Your target in digital governance is the level “Working”. This step takes you there.",
+)
+
+
+def path_step(n: int, kind: str, th: str, en: str, *, state: str = "planned", hours: float = 6.0, url: str | None = None, due: date | None = None) -> learning.StepView:
+    has_resource = kind not in ("assessment", "open")
+    return learning.StepView(
+        uuid=derived_uuid("step", str(n)), position=n, node_key="th-ds-2567#DGOV", node_label=AREA_LABELS["DGOV"], from_level=1 if kind != "assessment" else None,
+        to_level=2 if kind != "assessment" else None, resource=resource(kind, th, en, url) if has_resource else None, reason=REASON, reason_code="gap",
+        hours=hours if kind != "open" else 0.0, kind=kind, due=due, state=state,
+    )  # fmt: skip
+
+
+STEPS = (
+    path_step(1, "reading", "คู่มือ PDPA สำหรับหน่วยงานของรัฐ", "PDPA handbook for government agencies", state="done", hours=1.5, url="https://www.pdpc.or.th/"),
+    path_step(2, "course", "กฎหมายดิจิทัลสำหรับผู้ปฏิบัติงาน", "Digital law for operational staff", state="under_way", url="https://tdga.dga.or.th/"),
+    path_step(3, "practice", "จัดทำบันทึกรายการกิจกรรมการประมวลผลของกลุ่มงาน", "Draw up the record of processing activities of your unit", hours=12, due=date(2027, 9, 30)),
+    path_step(4, "coaching", "ให้เจ้าหน้าที่คุ้มครองข้อมูลดูงานและให้คำแนะนำ", "Have the data protection officer review your work", hours=2),
+    path_step(5, "project", "โครงการปรับแบบฟอร์มขอความยินยอมของหน่วยงาน", "Project: renew the consent forms of your agency", hours=16),
+    path_step(6, "open", "", ""),
+    path_step(7, "assessment", "", "", hours=0.7),
+)  # fmt: skip
+PATH = learning.PathView(
+    uuid=derived_uuid("path"), version=2, made_at=NOW, steps=STEPS, hours_by_kind={"reading": 1.5, "course": 6.0, "practice": 12.0, "coaching": 2.0, "project": 16.0},
+    notes=(learning.NoteView("withheld", text("จะวางขั้นเพิ่มอีกหลังจากมีผลประเมินแล้ว (รออยู่ 2 ระดับ)", "More steps will follow once you have been assessed. Levels waiting: 2.")),),
+    rule_version="1",
+)  # fmt: skip
+REACHED = replace(PATH, steps=(), hours_by_kind={}, notes=(learning.NoteView("all_reached", text("ท่านถึงเป้าหมายทุกด้านแล้ว", "You have reached every target.")),))
+
+# --- teacher, executive, administrator ------------------------------------------------------------------------------------------
+
+NAMES = ["นางสาวเพ็ญศรี ใจดี", "นายกิตติ ทองสุข", "แก้วตา วงศ์ประเสริฐ", None, "ว่าที่ร้อยตรี ธีรเดช ณ อยุธยา", HOSTILE]
+
+
+def progress(person: UUID, state: str, n_items: int, areas: tuple[assessment.AreaOutcome, ...] = ()) -> assessment.PersonProgress:
+    done = NOW - timedelta(hours=1) if state == "finished" else None
+    return assessment.PersonProgress(person, derived_uuid("a", str(person)), state, n_items, NOW - timedelta(hours=2), done, areas)
+
+
+def class_rows(n: int = 6) -> list[teacher.Row]:
+    people = [derived_uuid("person", str(i)) for i in range(max(n, 6))]
+    learners = [LearnerRow(person, NAMES[i % len(NAMES)], NOW - timedelta(days=i % 9)) for i, person in enumerate(people[:n])]
+    made = {
+        people[0]: progress(people[0], "finished", 18, FIRM.areas),
+        people[1]: progress(people[1], "open", 6),
+        people[4]: progress(people[4], "finished", 13, SHAKY.areas),
+        **{person: progress(person, "finished", 18, FIRM.areas) for person in people[6::2]},
+    }
+    return teacher.make_rows(learners, made, {people[0]: "sent", people[4]: "parked"})
+
+
+def class_values(rows: list[teacher.Row], **asked: str) -> dict[str, Any]:
+    return {"forms": [FORM_VIEW], **teacher.activity_values(FORM_VIEW, FRAMEWORK, rows, asked)}
+
+
+def figure(code: str, scope: int | None, assessed: int | None, met: int | None, levels: tuple[int, ...] = (), *, has_target: bool = True) -> roadmap.AreaFigure:
+    return roadmap.AreaFigure(
+        node=node(code), has_target=has_target, scope=scope, assessed=assessed, met=met, coverage=assessed / scope if scope and assessed is not None else None,
+        attainment=met / scope if scope and met is not None else None, mean_gap=0.6 if met is not None else None, levels=levels,
+        unknown=scope - sum(levels) if levels and scope else None, hidden=None in (scope, assessed, met),
+    )  # fmt: skip
+
+
+def group(key: str, tenant_id: int, label: dict[str, str], scope: int | None, *figures: roadmap.AreaFigure) -> roadmap.GroupFigure:
+    return roadmap.GroupFigure(key=key, tenant_id=tenant_id, label=label, scope=scope, areas=figures, hidden=scope is None)
+
+
+DEFINITIONS = {
+    "scope": text("บุคลากรทุกคนที่อยู่ในขอบเขต ณ วันนี้ ไม่ใช่เฉพาะผู้ที่ได้รับการประเมิน", "Everyone in scope today, not only those assessed"),
+    "coverage": text("ผู้ที่ได้รับการประเมิน หารด้วยผู้ที่อยู่ในขอบเขต", "People assessed, divided by people in scope"),
+    "attainment": text("ผู้ที่ถึงเป้าหมาย หารด้วยผู้ที่อยู่ในขอบเขต", "People who met their target, divided by people in scope"),
+    "mean_gap": text("ค่าเฉลี่ยจำนวนระดับที่ยังขาดของผู้ที่ได้รับการประเมิน", "Mean number of levels missing among those assessed"),
+    "unknown": text("ผู้ที่อยู่ในขอบเขตแต่ยังไม่มีหลักฐานระดับ", "People in scope without evidence of a level"),
+}
+
+
+def nation() -> roadmap.Figures:
+    def row(key: str, tenant_id: int, scope: int, *counts: tuple[int, int] | None) -> roadmap.GroupFigure:
+        cells = [figure(code, scope, *(pair or (None, None))) for code, pair in zip(CORE, counts, strict=True)]
+        return group(key, tenant_id, {}, scope, *cells, figure("DTECH", scope, 20, None, has_target=False))
+
+    return roadmap.Figures(
+        n_scope=1204,
+        areas=(
+            figure("DLIT", 1204, 812, 501, (60, 251, 330, 150, 21)),
+            figure("DGOV", 1204, 790, 322, (180, 310, 220, 80, 0)),
+            figure("DLEAD", 1204, 640, 590, (22, 210, 280, 120, 8)),
+            figure("DTECH", 1204, 40, None, (10, 10, 10, 10, 0), has_target=False),
+        ),
+        units=(),
+        agencies=(
+            row("1", 1, 620, (500, 301), (480, 122), (400, 380)),
+            row("2", 2, 410, (240, 160), (238, 180), None),
+            row("3", 3, 160, (72, 40), (72, 20), None),
+            group("4", 4, {}, None, *(figure(code, None, None, None) for code in (*CORE, "DTECH"))),
+        ),
+        as_of=NOW, k=5, rule_version="1", definitions=DEFINITIONS,
+    )  # fmt: skip
+
+
+def small_agency() -> roadmap.Figures:
+    return roadmap.Figures(
+        n_scope=9,
+        areas=(figure("DLIT", 9, 7, 5), figure("DGOV", 9, None, None), figure("DLEAD", 9, 5, None)),
+        units=(
+            group("hr", 1, text("กลุ่มทรัพยากรบุคคล", "Human resources"), 5, figure("DLIT", 5, 5, 3), figure("DGOV", 5, None, None), figure("DLEAD", 5, None, None)),
+            group("", 1, {}, None, *(figure(code, None, None, None) for code in CORE)),
+        ),
+        agencies=(), as_of=NOW, k=5, rule_version="1", definitions=DEFINITIONS,
+    )  # fmt: skip
+
+
+AGENCIES = {
+    1: text("สำนักงานคณะกรรมการพัฒนาระบบราชการ", "Office of the Public Sector Development Commission"),
+    2: text("กรมการปกครอง", "Department of Provincial Administration"),
+    3: text("สำนักงานสถิติแห่งชาติ", "National Statistical Office"),
+    4: text("หน่วยงานตัวอย่าง", "Sample agency"),
+}
+CENTRAL = ExecutiveScope((1, 2, 3, 4), AGENCIES, True)
+OWN = ExecutiveScope((1,), {1: AGENCIES[1]}, False)
+
+
+@dataclass(frozen=True)
+class Key:
+    """What the page reads of a key of the record store."""
+
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    key: str = field(default="k1")
+
+
+def platform(**changes: Any) -> PlatformHealth:
+    made = PlatformHealth(
+        issuer="https://lms.example.go.th", client_id="kaona-1", agency=AGENCIES[1], last_launch_at=NOW, last_score_at=NOW - timedelta(minutes=3), waiting_scores=2,
+        parked_scores=0, key_set_error=None, refused_keys=(), is_disabled=False,
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+WELL = DoctorSummary((platform(waiting_scores=0),), {}, None, (), 48211, ())
+ILL = DoctorSummary(
+    platforms=(
+        platform(parked_scores=2),
+        platform(issuer="https://learn.example.go.th", agency=AGENCIES[2], key_set_error="timeout", last_launch_at=NOW - timedelta(days=3), last_score_at=None),
+        platform(issuer="https://old.example.go.th", agency=AGENCIES[3], is_disabled=True, last_launch_at=None, last_score_at=None),
+    ),
+    queue={"score.publish": 12, "statement.forward": 340},
+    oldest_waiting_at=NOW - timedelta(minutes=41),
+    parked=(
+        ParkedItem("score.publish", "7:12:3", "http 404", NOW - timedelta(hours=3)),
+        ParkedItem("score.publish", "7:13:1", "400: user not gradable", NOW - timedelta(hours=2)),
+        ParkedItem("statement.forward", "s-9", "", None),
+    ),
+    statements=1204113,
+    keys=(
+        Key("คลังข้อมูลกลาง", ("statements/read",), NOW),
+        Key("old-consumer", ("statements/read/mine",), NOW - timedelta(days=300), revoked_at=NOW),
+        Key("trial", ("all",), NOW - timedelta(days=90), expires_at=NOW - timedelta(days=1)),
+        Key("partner", ("statements/write",), NOW, expires_at=NOW + timedelta(days=90)),
+    ),
+)
+
+# --- the states ----------------------------------------------------------------------------------------------------------------
+
+LEARN = f"/learn/{LAUNCH}"
+INTRO = f"{LEARN}/assessment/{FORM}"
+ITEM = f"{LEARN}/attempts/{ATTEMPT}"
+LABELS = {one.key: one.label for one in FRAMEWORK.nodes}
+
+
+def intro(attempt: assessment.AttemptSummary | None) -> dict[str, Any]:
+    return {"form": FORM_VIEW, "attempt": attempt, "labels": LABELS}
+
+
+def roadmap_values(standings: list[roadmap.Standing], path: learning.PathView | None, *, with_evidence: bool) -> dict[str, Any]:
+    found = [(AREA_LABELS["DLIT"], [evidence("DLIT", "test", 2, ATTEMPT), evidence("DLIT", "course", 1, None)]), (AREA_LABELS["DGOV"], [evidence("DGOV", "test", 1, ATTEMPT)])]
+    return {"evidence": found if with_evidence else [], "forms": [FORM_VIEW], **learner.roadmap_values(FRAMEWORK, standings, path)}
+
+
+def path_values(path: learning.PathView | None) -> dict[str, Any]:
+    return {"forms": [FORM_VIEW], **learner.path_values(FRAMEWORK, path)}
+
+
+def error(made: KaonaError, status: int) -> dict[str, Any]:
+    return {"error": made, "status": status, "reference": "Q7XK2M9A", "language": "th"}
+
+
+def _states() -> Iterator[State]:
+    yield State("intro-new", INTRO, "learner/intro.html", lambda: intro(None))
+    yield State("intro-open", INTRO, "learner/intro.html", lambda: intro(summary("open")), framed=True)
+    yield State("intro-finished", INTRO, "learner/intro.html", lambda: intro(summary("finished")))
+    for kind in ("single_choice", "multiple_choice", "true_false", "ordering", "matching", "numeric", "short_text"):
+        yield State(f"item-{kind}", ITEM, "learner/item.html", lambda kind=kind: item_values(kind=kind))
+    yield State("item-first", ITEM, "learner/item.html", lambda: item_values(position=1, saved_at=None), framed=True)
+    yield State("item-last-minute", ITEM, "learner/item.html", lambda: item_values(position=20, seconds_left=55))
+    yield State("item-moved-here", ITEM, "learner/item.html", lambda: item_values(device_moved=True))
+    yield State("item-refused-number", ITEM, "learner/item.html", lambda: item_values({"value": "สี่สิบสอง"}, NumberExpected(), kind="numeric"), status=422)
+    yield State("item-refused-choice", ITEM, "learner/item.html", lambda: item_values({"value": "c"}, AnswerInvalid(), kind="multiple_choice"), status=422)
+    yield State("item-refused-order", ITEM, "learner/item.html", lambda: item_values({"order-a": "1", "order-b": "1"}, AnswerInvalid(), kind="ordering"), status=422)
+    yield State("result-firm-sent", f"{ITEM}/result", "learner/result.html", lambda: result_values(FIRM, "sent", PATH))
+    yield State("result-shaky-parked", f"{ITEM}/result", "learner/result.html", lambda: result_values(SHAKY, "parked", REACHED, {}))
+    yield State("result-waiting", f"{ITEM}/result", "learner/result.html", lambda: result_values(FIRM, "waiting", None))
+    two = outcome(FIRM.areas[:2], "max_items")
+    yield State("result-two-areas", f"{ITEM}/result", "learner/result.html", lambda: result_values(two, "none", PATH), framed=True)
+    yield State("roadmap-known", f"{LEARN}/roadmap", "learner/roadmap.html", lambda: roadmap_values(STANDINGS, PATH, with_evidence=True))
+    yield State("roadmap-unknown", f"{LEARN}/roadmap", "learner/roadmap.html", lambda: roadmap_values(UNKNOWN, None, with_evidence=False))
+    yield State("roadmap-empty", f"{LEARN}/roadmap", "learner/roadmap.html", lambda: roadmap_values([], None, with_evidence=False))
+    yield State("path-steps", f"{LEARN}/path", "learner/path.html", lambda: path_values(PATH))
+    yield State("path-reached", f"{LEARN}/path", "learner/path.html", lambda: path_values(REACHED))
+    yield State("path-none", f"{LEARN}/path", "learner/path.html", lambda: path_values(None))
+
+    teach = f"/teach/{LAUNCH}/activities/{FORM}"
+    yield State("class-mixed", teach, "teacher/activity.html", lambda: class_values(class_rows()), Role.INSTRUCTOR)
+    yield State("class-large", teach, "teacher/activity.html", lambda: class_values(class_rows(120), sort="activity", page="2"), Role.INSTRUCTOR)
+    yield State("class-parked", teach, "teacher/activity.html", lambda: class_values(class_rows(), state="parked", sort="state"), Role.INSTRUCTOR)
+    yield State("class-nobody-open", teach, "teacher/activity.html", lambda: class_values(class_rows(1), state="open"), Role.INSTRUCTOR)
+    yield State("class-empty", teach, "teacher/activity.html", lambda: class_values([]), Role.INSTRUCTOR, framed=True)
+
+    lead = f"/executive/{LAUNCH}/"
+    yield State("executive-nation", lead, "executive/home.html", lambda: executive.home_values(nation(), CENTRAL, FRAMEWORK, {}), Role.EXECUTIVE)
+    yield State("executive-area", lead, "executive/home.html", lambda: executive.home_values(nation(), CENTRAL, FRAMEWORK, {"area": "DGOV", "measure": "coverage", "group": "2"}), Role.EXECUTIVE)
+    yield State("executive-small", lead, "executive/home.html", lambda: executive.home_values(small_agency(), OWN, FRAMEWORK, {}), Role.EXECUTIVE)
+
+    yield State("admin-well", f"/admin/{LAUNCH}/", "admin/home.html", lambda: admin.home_values(WELL), Role.ADMINISTRATOR)
+    yield State("admin-ill", f"/admin/{LAUNCH}/", "admin/home.html", lambda: admin.home_values(ILL), Role.ADMINISTRATOR)
+
+    page = "errors/page.html"
+    yield State("error-moved", ITEM, page, lambda: error(AttemptMoved(), 409), status=409)
+    yield State("error-closed", ITEM, page, lambda: error(AttemptClosed(), 409), status=409)
+    yield State("error-answered", ITEM, page, lambda: error(AlreadyAnswered(), 409), status=409)
+    yield State("error-not-found", f"{ITEM}/result", page, lambda: error(NotFound(), 404), status=404)
+    yield State("error-away", f"{LEARN}/roadmap", page, lambda: error(Unavailable(), 503), status=503)
+    yield State("error-teacher", teach, page, lambda: error(Unexpected(), 500), Role.INSTRUCTOR, status=500)
+    yield State("error-request", "/lti/launch", page, lambda: error(RequestRefused(), 400), None, status=400)
+    yield State("error-issuer", "/lti/login", page, lambda: error(IssuerUnknown(issuer=f"https://evil.example/{HOSTILE}"), 400), None, status=400)
+    yield State("error-cookie", "/lti/launch", page, lambda: error(BindingMissing(relaunch_url="/lti/login?iss=https%3A%2F%2Flms.example.go.th"), 400), None, status=400)
+    yield State("error-session", f"{LEARN}/path", page, lambda: error(SessionMissing(), 401), None, status=401)
+
+
+STATES = {state.name: state for state in _states()}
+
+
+def create_pages_app(data_dir: Path) -> KaonaApp:
+    """An application with our pages, whose every address shows the state that its query names: `?state=<name>&as=<language>`."""
+    app = KaonaApp("lti_tool", template_folder="../templates", static_folder="static")
+    app.settings = Settings(data_dir=data_dir)
+    app.clock = lambda: NOW
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(pages.compile_translations(data_dir))
+    app.config["BABEL_DEFAULT_LOCALE"] = "th"
+    Babel(app, locale_selector=pages.page_language)
+    pages.register(app)
+    fonts.register(app)
+    app.jinja_env.globals["csrf_token"] = lambda: "token"
+    for one in (learner, teacher, executive, admin):
+        app.register_blueprint(one.blueprint)
+    app.before_request(_show)
+    return app
+
+
+def _show() -> Any:
+    state = STATES.get(request.args.get("state", ""))
+    return None if state is None else show(state, request.args.get("as", "th"))
+
+
+def show(state: State, language: str) -> Any:
+    """The page of one state, with the headers that matter to a browser."""
+    g.now = NOW
+    g.principal = None if state.role is None else replace(PRINCIPAL, locale=language, roles=frozenset({state.role}), framed=state.framed)
+    return render_template(state.template, **state.values()), state.status, {"Content-Security-Policy": POLICY.format(ancestors="'none'")}
+
+
+def address(state: State, language: str) -> str:
+    """Path and query under which `create_pages_app` shows a state."""
+    return f"{state.path}?state={state.name}&as={language}"

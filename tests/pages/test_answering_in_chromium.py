@@ -1,0 +1,256 @@
+"""Answering an item in a real browser: by keyboard, without script, with a server that fails, and against the clock."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from flask import redirect, request
+from playwright.sync_api import expect
+from werkzeug.serving import make_server
+
+from tests.pages import states
+
+pytestmark = pytest.mark.browser
+
+RESPONSES = f"/learn/{states.LAUNCH}/attempts/{states.ATTEMPT}/responses"
+NEXT_ITEM = "/next-item"
+
+
+class Server:
+    """The pages, with a place for answers that answers as the test wants."""
+
+    def __init__(self, app) -> None:
+        self.received: list[dict[str, list[str]]] = []
+        self.replies: list[int] = []
+        self.app = app
+
+    def take(self):
+        if request.path == NEXT_ITEM:
+            return states.show(replace(states.STATES["item-true_false"], name="next"), "th")
+        if request.path != RESPONSES or request.method != "POST":
+            return None
+        self.received.append(request.form.to_dict(flat=False))
+        status = self.replies.pop(0) if self.replies else 303
+        if status == 303:
+            return redirect(NEXT_ITEM, 303)
+        if status == 409:
+            return states.show(states.STATES["error-moved"], "th")
+        return states.show(states.STATES["error-away"], "th")
+
+
+@pytest.fixture
+def server(tmp_path):
+    app = states.create_pages_app(tmp_path)
+    made = Server(app)
+    app.before_request_funcs[None].insert(0, made.take)
+    http = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    made.url = f"http://127.0.0.1:{http.server_port}"
+    yield made
+    http.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def page(chromium):
+    context = chromium.new_context(viewport={"width": 360, "height": 640})
+    yield context.new_page()
+    context.close()
+
+
+def item_url(server, kind, language="th"):
+    return server.url + states.address(states.STATES[kind], language)
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.getAttribute('name') ?? document.activeElement.textContent.trim()")
+
+
+def test_an_item_is_answered_by_keyboard_alone_and_the_focus_goes_to_the_next_stem(page, server):
+    page.goto(item_url(server, "item-single_choice"))
+
+    walked = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        walked.append(focused(page))
+        if walked[-1] == "value":
+            break
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    walked.append(focused(page))
+    page.keyboard.press("Enter")
+
+    expect(page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ")
+    assert walked == ["ข้ามไปยังเนื้อหา", "กลับไปรายวิชา", "language", "ซ่อน", "value", "บันทึกและไปต่อ"]
+    assert server.received[0]["value"] == ["b"]
+    assert page.evaluate("document.activeElement.hasAttribute('data-stem')")
+    assert int(server.received[0]["active_ms"][0]) > 0
+
+
+def test_the_focus_is_visible_on_every_stop_of_the_walk(page, server):
+    page.goto(item_url(server, "item-multiple_choice"))
+
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        outline = page.evaluate(
+            "(() => { const p = document.activeElement; const shown = p.closest('.choice') ?? p; const s = getComputedStyle(shown); return [s.outlineStyle, parseFloat(s.outlineWidth)]; })()"
+        )
+        assert outline == ["solid", 3], focused(page)
+
+
+def test_an_answer_that_cannot_be_saved_stays_and_is_sent_again_with_the_same_name(page, server):
+    server.replies = [503, 503]
+    page.goto(item_url(server, "item-short_text"))
+
+    page.fill("input[name=value]", "สองปัจจัย")
+    page.click("[data-send]")
+    expect(page.locator("[data-savestate]")).to_contain_text("ยังไม่ได้บันทึก คำตอบยังอยู่บนหน้านี้")
+    assert page.input_value("input[name=value]") == "สองปัจจัย"
+    expect(page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ", timeout=20_000)
+
+    assert len(server.received) == 3
+    assert len({answer["client_id"][0] for answer in server.received}) == 1
+    assert {answer["value"][0] for answer in server.received} == {"สองปัจจัย"}
+    expect(page.locator("[data-savestate]")).to_contain_text("บันทึกคำตอบล่าสุดแล้วเมื่อ 09.29 น.")
+
+
+def test_a_lost_connection_is_told_and_the_answer_goes_as_soon_as_it_is_back(page, server):
+    page.goto(item_url(server, "item-true_false"))
+    page.context.set_offline(True)
+
+    page.check("input[value=true]")
+    page.click("[data-send]")
+    expect(page.locator("[data-send-again]")).to_be_visible()
+    assert server.received == []
+    page.context.set_offline(False)
+
+    expect(page.locator("[data-stem]")).to_be_focused(timeout=10_000)
+    assert server.received[0]["value"] == ["true"]
+
+
+def test_send_again_now_does_not_wait_for_the_pause_to_end(page, server):
+    page.clock.install()
+    server.replies = [503]
+    page.goto(item_url(server, "item-numeric"))
+
+    page.fill("input[name=value]", "42")
+    page.click("[data-send]")
+    page.get_by_role("button", name="ส่งใหม่ทันที").click()
+
+    expect(page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ")
+    assert len(server.received) == 2
+
+
+def test_a_refused_answer_is_still_on_the_page_with_the_reason_and_the_way_on(page, server):
+    server.replies = [409]
+    page.goto(item_url(server, "item-numeric"))
+
+    page.fill("input[name=value]", "๔๒")
+    page.click("[data-send]")
+
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("คำตอบนี้ไม่ได้รับการบันทึก")
+    expect(alert).to_contain_text("อุปกรณ์หรือแท็บอื่น")
+    expect(alert.get_by_role("link", name="ทำต่อบนอุปกรณ์นี้")).to_be_visible()
+    assert page.input_value("input[name=value]") == "๔๒"
+    assert not page.locator("[data-send]").is_visible()
+
+
+def test_checkboxes_need_one_choice_before_anything_is_sent(page, server):
+    page.goto(item_url(server, "item-multiple_choice"))
+
+    page.click("[data-send]")
+
+    expect(page.locator("[data-savestate]")).to_have_text("โปรดตอบข้อนี้ก่อน")
+    assert server.received == []
+
+
+def test_lines_are_put_in_order_by_buttons_and_the_news_is_told(page, server):
+    page.goto(item_url(server, "item-ordering"))
+
+    page.get_by_role("button", name="เลื่อนขึ้น: สำรวจความต้องการของผู้ใช้").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-ordering-news]")).to_have_text("สำรวจความต้องการของผู้ใช้ อยู่ลำดับที่ 1 จาก 4")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "เลื่อนขึ้น: สำรวจความต้องการของผู้ใช้"
+    page.click("[data-send]")
+
+    expect(page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ")
+    sent = {name: value for name, (value,) in server.received[0].items() if name.startswith("order-")}
+    assert sent == {"order-a": "1", "order-c": "2", "order-d": "3", "order-b": "4"}
+
+
+@pytest.mark.parametrize("kind", ["single_choice", "multiple_choice", "true_false", "ordering", "matching", "numeric", "short_text"])
+def test_every_kind_is_answered_without_script(kind, chromium, server):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(item_url(server, f"item-{kind}", "en"))
+
+    match kind:
+        case "single_choice":
+            page.check("input[value=b]")
+        case "multiple_choice":
+            page.check("input[value=a]")
+            page.check("input[value=d]")
+        case "true_false":
+            page.check("input[value=false]")
+        case "ordering":
+            for name, place in {"a": "1", "b": "2", "c": "3", "d": "4"}.items():
+                page.select_option(f"select[name=order-{name}]", place)
+        case "matching":
+            for name, target in {"s1": "t2", "s2": "t3", "s3": "t1"}.items():
+                page.select_option(f"select[name=match-{name}]", target)
+        case "numeric":
+            page.fill("input[name=value]", "๔๒")
+        case _:
+            page.fill("input[name=value]", "2FA")
+    page.get_by_role("button", name="Save and continue").click()
+
+    expected = {
+        "single_choice": {"value": ["b"]}, "multiple_choice": {"value": ["a", "d"]}, "true_false": {"value": ["false"]},
+        "ordering": {"order-a": ["1"], "order-b": ["2"], "order-c": ["3"], "order-d": ["4"]},
+        "matching": {"match-s1": ["t2"], "match-s2": ["t3"], "match-s3": ["t1"]}, "numeric": {"value": ["๔๒"]}, "short_text": {"value": ["2FA"]},
+    }  # fmt: skip
+    assert server.received[0].items() >= expected[kind].items()
+    assert page.url.endswith(NEXT_ITEM)
+    context.close()
+
+
+def test_the_clock_counts_down_warns_and_can_be_hidden(page, server):
+    page.clock.install()
+    page.goto(item_url(server, "item-single_choice"))
+    clock = page.locator("[data-clock]")
+
+    expect(clock).to_have_text("เหลือ 24 นาที")
+    for minutes, warning in [(14, "เหลือเวลา 10 นาที"), (5, "เหลือเวลา 5 นาที"), (4, "เหลือเวลา 1 นาที")]:
+        page.clock.run_for(minutes * 60_000)
+        expect(page.locator("[data-clock-warning]")).to_have_text(warning)
+    page.get_by_role("button", name="ซ่อน").click()
+    expect(clock).to_be_hidden()
+    page.get_by_role("button", name="แสดงเวลา").click()
+    expect(clock).to_be_visible()
+
+
+def test_an_answer_chosen_but_not_sent_is_sent_when_the_time_is_over(page, server):
+    page.clock.install()
+    page.goto(item_url(server, "item-last-minute"))
+
+    page.check("input[value=c]")
+    page.clock.run_for(56_000)
+
+    expect(page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ")
+    assert server.received[0]["value"] == ["c"]
+
+
+def test_leaving_asks_first_in_a_dialog_of_ours_and_gives_the_focus_back(page, server):
+    page.goto(item_url(server, "item-single_choice"))
+    link = page.get_by_role("link", name="กลับไปรายวิชา")
+
+    link.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("เวลายังเดินต่อไป")
+    page.keyboard.press("Escape")
+
+    expect(dialog).to_be_hidden()
+    expect(link).to_be_focused()

@@ -1,0 +1,135 @@
+"""Every page in every state, in both languages, from 320 px to desktop: no barrier that axe-core knows, nothing wider than the screen."""
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.pages import states
+
+pytestmark = pytest.mark.browser
+
+SIZES = {"phone": (320, 480), "desktop": (1100, 700)}
+TAGS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+MIN_TARGET = 44
+
+TARGETS = """() => [...document.querySelectorAll('a, button, select, input:not([type=hidden]), summary')]
+  .filter((part) => part.checkVisibility({ visibilityProperty: true }) && !part.closest('.skip, dialog:not([open])'))
+  .map((part) => part.closest('label.choice') ?? part)
+  .map((part) => [part.outerHTML.slice(0, 120), part.getBoundingClientRect()])
+  .filter(([, box]) => box.height < %d - 0.5 || box.width < 24).map(([html, box]) => `${box.width}x${box.height} ${html}`)"""
+
+
+@pytest.fixture(params=[(size, language) for size in SIZES for language in ("th", "en")], ids="-".join, scope="module")
+def view(request: pytest.FixtureRequest, chromium: Browser):
+    """A tab of one size, and a language."""
+    size, language = request.param
+    width, height = SIZES[size]
+    context = chromium.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    yield page, language
+    context.close()
+
+
+def open_state(page: Page, url: str, state: states.State, language: str) -> list[str]:
+    """Opens one state with all its details shown. Returns what the console complained about."""
+    complaints: list[str] = []
+
+    def hear(message):
+        if message.type == "error" and "server responded with a status of 4" not in message.text and "server responded with a status of 5" not in message.text:
+            complaints.append(message.text)
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(url + states.address(state, language))
+    page.evaluate("document.fonts.ready")
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    page.remove_listener("console", hear)
+    return complaints
+
+
+@pytest.mark.parametrize("name", states.STATES)
+def test_a_page_has_no_barrier_no_overflow_no_small_target_and_no_complaint(name, view, pages_url, axe_source):
+    page, language = view
+
+    complaints = open_state(page, pages_url, states.STATES[name], language)
+    page.evaluate(axe_source)
+    violations = page.evaluate(
+        "(tags) => axe.run(document, { runOnly: tags }).then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 200))]))", TAGS
+    )
+
+    assert violations == []
+    assert complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert page.evaluate(TARGETS % MIN_TARGET) == []
+    assert page.evaluate("document.documentElement.lang") == (language if states.STATES[name].role else "th")
+    assert page.locator("h1").count() == 1
+    assert page.locator("main").count() == 1
+
+
+def test_the_judge_finds_a_barrier_that_is_there(chromium, axe_source):
+    page = chromium.new_page()
+    page.set_content("<html><body><main><h1>T</h1><img src='data:,'><button></button></main></body></html>")
+    page.evaluate(axe_source)
+
+    found = page.evaluate("(tags) => axe.run(document, { runOnly: tags }).then((r) => r.violations.map((v) => v.id))", TAGS)
+
+    page.close()
+    assert {"image-alt", "button-name", "html-has-lang"} <= set(found)
+
+
+@pytest.mark.parametrize("name", ["item-ordering", "result-firm-sent", "executive-nation", "error-issuer"])
+def test_wide_text_spacing_and_double_text_size_lose_nothing(name, chromium, pages_url):
+    context = chromium.new_context(viewport={"width": 640, "height": 700}, bypass_csp=True)
+    page = context.new_page()
+    page.goto(pages_url + states.address(states.STATES[name], "th"))
+    page.add_style_tag(
+        content="html { font-size: 200%; } body { font-size: 32px; } * { line-height: 1.8 !important; word-spacing: .16em !important; } p { margin-bottom: 2em !important; }"
+    )
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 640
+    context.close()
+
+
+def test_nothing_that_sticks_is_taller_than_48_px(chromium, pages_url):
+    page = chromium.new_page(viewport={"width": 320, "height": 480})
+    page.goto(pages_url + states.address(states.STATES["item-single_choice"], "th"))
+
+    stuck = page.evaluate(
+        "[...document.querySelectorAll('*')].filter((p) => ['sticky', 'fixed'].includes(getComputedStyle(p).position)).map((p) => p.getBoundingClientRect().height)"
+    )
+
+    page.close()
+    assert len(stuck) == 1
+    assert stuck[0] <= 48
+
+
+def test_thai_and_digits_are_drawn_with_sarabun(chromium, pages_url):
+    page = chromium.new_page()
+    page.goto(pages_url + states.address(states.STATES["intro-new"], "th"))
+    page.evaluate("document.fonts.ready")
+    session = page.context.new_cdp_session(page)
+    session.send("DOM.enable")
+    session.send("CSS.enable")
+    root = session.send("DOM.getDocument", {"depth": -1})["root"]["nodeId"]
+    main = session.send("DOM.querySelector", {"nodeId": root, "selector": "dd"})["nodeId"]
+
+    fonts = session.send("CSS.getPlatformFontsForNode", {"nodeId": main})["fonts"]
+
+    page.close()
+    assert {font["familyName"] for font in fonts} == {"Sarabun"}
+    assert all(font["isCustomFont"] for font in fonts)
+
+
+def test_the_executive_page_prints_on_a4_without_its_links_and_buttons(chromium, pages_url):
+    page = chromium.new_page(viewport={"width": 794, "height": 1123})
+    page.goto(pages_url + states.address(states.STATES["executive-nation"], "th"))
+    page.emulate_media(media="print")
+
+    hidden = page.evaluate("[...document.querySelectorAll('nav, form, .filters')].every((part) => !part.checkVisibility())")
+    figures = page.locator("main").inner_text()
+    pdf = page.pdf(prefer_css_page_size=True)
+
+    page.close()
+    assert hidden
+    assert "1,204" in figures
+    assert "ปกปิด (<5)" in figures
+    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") <= 4

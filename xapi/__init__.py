@@ -1,0 +1,1 @@
+"""A whole Learning Record Store: validate, store, query and serve xAPI statements, usable alone as a Flask blueprint."""

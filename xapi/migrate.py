@@ -1,0 +1,21 @@
+"""Brings the LRS's own tables to the newest revision; their history is apart from any application's."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine
+
+from kernel.db import Database
+
+VERSION_TABLE = "xapi_alembic_version"
+
+
+def migrate(database: Database | Engine, revision: str = "head") -> None:
+    """Moves the schema up to `revision`; running it again changes nothing."""
+    engine = database.engine if isinstance(database, Database) else database
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)

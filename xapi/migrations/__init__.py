@@ -1,0 +1,1 @@
+"""The history of the LRS's own tables, run by `xapi.migrate`."""
