@@ -38,7 +38,9 @@ def next_domains(
     max_items  of the whole test: what the minimums still need is kept free
     urgency    per domain, how much another item is wanted once all minimums are met (the higher the sooner); None: shares alone
     spent      domains without an item left
-    Source     Kingsbury & Zara (1991): largest shortfall share x (t + 1) - given, within minimum and maximum
+    Source     Kingsbury & Zara (1991), shortfall share x (t + 1) - given, within minimum and maximum; among domains that
+               are short the one whose bound comes first, Tijdeman (1980), The chairman assignment problem: the largest
+               shortfall alone lets a small domain fall more than one item behind where there are four or more
     """
     t = sum(given)
     shortfall = [rule.share * (t + 1) - count for rule, count in zip(rules, given, strict=True)]
@@ -47,14 +49,24 @@ def next_domains(
     if sum(owed) >= max_items - t:
         open_ = [d for d in open_ if owed[d] > 0] or open_
     if urgency is None or any(owed):
-        return sorted(open_, key=lambda d: -shortfall[d])
+        return sorted(open_, key=lambda d: _due(rules[d].share, shortfall[d], len(rules)))
     level = [d for d in open_ if _stays_level(shortfall, d)]
-    return sorted(level or open_, key=lambda d: (-urgency[d], -shortfall[d]) if level else (-shortfall[d],))
+    if level:
+        return sorted(level, key=lambda d: (-urgency[d], -shortfall[d]))
+    return sorted(open_, key=lambda d: _due(rules[d].share, shortfall[d], len(rules)))
 
 
 def minimums_met(rules: Sequence[DomainRule], given: Sequence[int], spent: Collection[int] = ()) -> bool:
     """Whether every domain has its minimum, or no item left."""
     return all(count >= rule.minimum or d in spent for d, (rule, count) in enumerate(zip(rules, given, strict=True)))
+
+
+def _due(share: float, shortfall: float, n_domains: int) -> tuple[int, float]:
+    """Rank of a domain, the lowest first: by the items until it would fall behind; domains that are not short come last."""
+    slack = 1 / max(2 * n_domains - 2, 1)
+    if shortfall >= slack - _ROUNDING:
+        return 0, round((1 - slack - shortfall) / share, 9)
+    return 1, -shortfall
 
 
 def _stays_level(shortfall: Sequence[float], chosen: int) -> bool:

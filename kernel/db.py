@@ -80,7 +80,6 @@ class Database:
         """One consistent look at the data; whatever the block adds is dropped."""
         with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
             yield session
-            session.rollback()
 
     def dispose(self) -> None:
         """Closes every pooled connection."""

@@ -278,9 +278,7 @@ class GuardedClient:
             raw = self._opened(call)
             payload = _decompressed(_read_capped(raw, call.max_bytes), raw.headers.get("content-encoding", ""), call.max_bytes)
         except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
-            timed_out = call.is_cut or isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError)
-            unreachable = isinstance(error, urllib3.exceptions.NewConnectionError)
-            raise OutboundFailed(reason="timeout" if timed_out else "unreachable" if unreachable else "broken") from None
+            raise OutboundFailed(reason=_reason_of(error, is_cut=call.is_cut)) from None
         finally:
             timer.cancel()
             _this_thread.call = None
@@ -327,6 +325,15 @@ def _real_address(address: Address) -> Address:
             return IPv4Address(int(address) & 0xFFFFFFFF)
         return address.ipv4_mapped or address.sixtofour or address
     return address
+
+
+def _reason_of(error: Exception, *, is_cut: bool) -> str:
+    """Why a call brought nothing: the library counts a refused connection among its timeouts, so that is asked first."""
+    if isinstance(error, urllib3.exceptions.NewConnectionError) and not is_cut:
+        return "unreachable"
+    if is_cut or isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
+        return "timeout"
+    return "broken"
 
 
 def _system_resolve(host: str, port: int) -> list[str]:

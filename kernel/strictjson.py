@@ -91,12 +91,12 @@ def _depth_exceeds(value: Any, bound: int) -> bool:
 
 
 def _refuse_repeated_members(raw: bytes) -> None:
-    def unique(pairs: list[tuple[str, Any]]) -> None:
-        if len({name for name, _ in pairs}) != len(pairs):
-            seen: set[str] = set()
-            for name, _ in pairs:
-                if name in seen:
-                    raise InvalidJson(reason=f"the member {name!r} is given twice")
-                seen.add(name)
+    json.loads(raw, object_pairs_hook=_unique)
 
-    json.loads(raw, object_pairs_hook=unique)
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) == len(pairs):
+        return
+    names = [name for name, _ in pairs]
+    repeated = next(name for place, name in enumerate(names) if name in names[:place])
+    raise InvalidJson(reason=f"the member {repeated!r} is given twice")

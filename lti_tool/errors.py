@@ -8,6 +8,7 @@ import structlog
 from flask import Response, current_app, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+import assessment.api as assessment
 from kernel.errors import Conflict, Invalid, KaonaError, NotFound
 from lti_tool.web.edge import KaonaApp, is_database_away, reference
 
@@ -71,9 +72,7 @@ def answer(error: KaonaError) -> Response:
     """The page (or the JSON, for scripts) of one refusal; an audit line where the refusal asks for one."""
     status = status_of(error)
     log.log(_level(status), "refused", code=error.code, http_status=status, reference=reference(), path=request.path)
-    audit = getattr(error, "audit", None)
-    if callable(audit):
-        _write_audit(audit)
+    _write_afterwards(error)
     language = page_language()
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
         body = {"code": error.code, "message": {"th": error.sentence("th"), "en": error.sentence("en")}, "reference": reference()}
@@ -118,13 +117,20 @@ def _any_error(error: Exception) -> Response:
     return answer(Unexpected())
 
 
-def _write_audit(audit: Any) -> None:
+def _write_afterwards(error: KaonaError) -> None:
+    """What a refusal leaves behind although its transaction was rolled back: an audit line, an answer that came too late."""
+    audit, late = getattr(error, "audit", None), getattr(error, "late", None)
+    if audit is None and late is None:
+        return
     app: KaonaApp = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  the proxy has no type
     try:
         with app.database.transaction() as db:
-            audit(db, now=g.now, reference=reference())
-    except Exception as error:  # noqa: BLE001  a full disk must not turn a refusal into a crash
-        log.error("audit_failed", reference=reference(), kind=type(error).__name__)
+            if callable(audit):
+                audit(db, now=g.now, reference=reference())
+            if late is not None:
+                assessment.keep_late_answer(db, late)
+    except Exception as fault:  # noqa: BLE001  a full disk must not turn a refusal into a crash
+        log.error("afterwards_failed", reference=reference(), kind=type(fault).__name__)
 
 
 def _level(status: int) -> int:

@@ -14,7 +14,10 @@ people who have a target. Rules, with threshold k:
 5. A whole that is hidden takes its column with it, or the sum of the parts would tell it.
 
 The ranges are those that follow from the sums, from met <= assessed <= scope, and from the sizes that are known; the forms
-below are exact for such a table. Source: Hundepool et al., Statistical Disclosure Control (Wiley, 2012), chapters 4 and 5.
+below are exact for such a table. In a pool of P people of whom X count, a hidden group of s has the range min(s, X, P - X, P - s),
+so the units of a hidden agency, themselves of k or more, are as safe as the agency and need no check of their own.
+
+Source: Hundepool et al., Statistical Disclosure Control (Wiley, 2012), chapters 4 and 5.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -86,7 +89,7 @@ def protect(parts: Sequence[Part], *, k: int) -> Masks:
     k       the smallest group that may be seen, 1 or more
     Returns a mask for every row and for the whole; the same for the same table, always
     """
-    return _Table([_Row.alone(part) for part in parts], k).masks()
+    return _Table(parts, k).masks()
 
 
 def protect_levels(tables: Mapping[str, Sequence[Part]], *, k: int) -> tuple[Masks, dict[str, Masks]]:
@@ -95,31 +98,16 @@ def protect_levels(tables: Mapping[str, Sequence[Part]], *, k: int) -> tuple[Mas
     tables  rows of each agency, by the agency's key; the same areas in all
     Returns the mask over agencies, and the mask of each agency's own table. An agency's total shows in both or in neither.
     """
-    inner = {key: _Table([_Row.alone(part) for part in parts], k) for key, parts in tables.items()}
-    alone = {key: table.masks() for key, table in inner.items()}
-    rows = [inner[key].as_row(total(key, parts), alone[key]) for key, parts in tables.items()]
-    upper = _Table(rows, k, forced={key: masks.whole for key, masks in alone.items()}).masks()
-    return upper, {key: _Table(inner[key].rows, k, whole=upper.parts[key]).masks() for key in tables}
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A part with what a reader knows of the groups in it: itself first, then the rows of its own table."""
-
-    part: Part
-    sizes: tuple[Span, ...]
-    assessed: Mapping[str, tuple[Span, ...]]
-
-    @classmethod
-    def alone(cls, part: Part) -> "_Row":
-        return cls(part, (_exactly(part.scope),), {area: (_exactly(cell.assessed),) for area, cell in part.counts.items()})
+    alone = {key: protect(parts, k=k).whole for key, parts in tables.items()}
+    upper = _Table([total(key, parts) for key, parts in tables.items()], k, forced=alone).masks()
+    return upper, {key: _Table(parts, k, whole=upper.parts[key]).masks() for key, parts in tables.items()}
 
 
 @dataclass(slots=True)
 class _Table:
     """One table while its mask is made: sizes first, then each column, participation before results."""
 
-    rows: Sequence[_Row]
+    rows: Sequence[Part]
     k: int
     forced: Mapping[str, Mask] = field(default_factory=dict)
     """What the tables of the parts ask to be hidden of them."""
@@ -135,10 +123,10 @@ class _Table:
         columns = {area: self._hide_column(area, whole_shows=whole_shows) for area in self._areas()}
         return Masks(
             parts={
-                row.part.key: Mask(
-                    row.part.key in self.unsized,
-                    frozenset(area for area, column in columns.items() if row.part.key in column.assessed),
-                    frozenset(area for area, column in columns.items() if row.part.key in column.met),
+                row.key: Mask(
+                    row.key in self.unsized,
+                    frozenset(area for area, column in columns.items() if row.key in column.assessed),
+                    frozenset(area for area, column in columns.items() if row.key in column.met),
                 )
                 for row in self.rows
             },
@@ -149,44 +137,33 @@ class _Table:
             ),
         )
 
-    def as_row(self, whole: Part, masks: Masks) -> _Row:
-        """The whole as a row of the table above, with what this table tells of its parts."""
-        sizes = [_exactly(whole.scope)]
-        assessed = {area: [_exactly(cell.assessed)] for area, cell in whole.counts.items()}
-        pools = {area: self._pool({key for key, mask in masks.parts.items() if area in mask.assessed}, area) for area in assessed}
-        for row in self.rows:
-            sizes.extend(self._size_spans(row))
-            for area, spans in assessed.items():
-                spans.extend(self._assessed_spans(row, pools[area], area))
-        return _Row(whole, tuple(sizes), {area: tuple(spans) for area, spans in assessed.items()})
-
     def _areas(self) -> list[str]:
-        return list(self.rows[0].part.counts) if self.rows else []
+        return list(self.rows[0].counts) if self.rows else []
 
     def _hide_sizes(self) -> bool:
         """Fills `unsized`; False when the whole's size is hidden too."""
-        self.unsized = {row.part.key for row in self.rows if row.part.scope < self.k or self._forced(row).scope}
+        self.unsized = {row.key for row in self.rows if row.scope < self.k or self._forced(row).scope}
 
         def is_wide(hidden: set[str]) -> bool:
             return len(hidden) > 1 and self._people(hidden) >= self.k
 
-        everyone = {row.part.key for row in self.rows}
+        everyone = {row.key for row in self.rows}
         shows = not self.whole.scope and self._people(everyone) >= self.k
-        shows = shows and self._widen(self.unsized, lambda row: row.part.scope, is_wide)
+        shows = shows and self._widen(self.unsized, lambda row: row.scope, is_wide)
         if not shows:
             self.unsized = everyone
         self.unsized_people = self._people(self.unsized)
         return shows
 
     def _hide_column(self, area: str, *, whole_shows: bool) -> "_Column":
-        everyone = {row.part.key for row in self.rows}
-        cells = {row.part.key: row.part.counts[area] for row in self.rows}
+        everyone = {row.key for row in self.rows}
+        cells = {row.key: row.counts[area] for row in self.rows}
         whole = _sum(cells.values())
 
-        def assessed_in(row: _Row) -> int:
-            return row.part.counts[area].assessed
+        def assessed_in(row: Part) -> int:
+            return row.counts[area].assessed
 
-        assessed = self.unsized | {row.part.key for row in self.rows if assessed_in(row) < self.k or area in self._forced(row).assessed}
+        assessed = self.unsized | {row.key for row in self.rows if assessed_in(row) < self.k or area in self._forced(row).assessed}
         assessed_shows = (
             whole_shows
             and area not in self.whole.assessed
@@ -199,9 +176,7 @@ class _Table:
             return _Column(assessed, assessed, assessed_shows, assessed_shows)
 
         met = assessed | {
-            row.part.key
-            for row in self.rows
-            if is_exposing(cells[row.part.key].judged, cells[row.part.key].met, self.k) or area in self._forced(row).met
+            row.key for row in self.rows if is_exposing(cells[row.key].judged, cells[row.key].met, self.k) or area in self._forced(row).met
         }
         met_shows = (
             assessed_shows
@@ -211,48 +186,44 @@ class _Table:
         )
         return _Column(assessed, met if met_shows else everyone, assessed_shows, met_shows)
 
-    def _widen(self, hidden: set[str], size: Callable[[_Row], int], is_wide: Callable[[set[str]], bool]) -> bool:
+    def _widen(self, hidden: set[str], size: Callable[[Part], int], is_wide: Callable[[set[str]], bool]) -> bool:
         """Hides the smallest showing part again and again until the ranges are wide; False when even all are not enough."""
-        showing = sorted((row for row in self.rows if row.part.key not in hidden), key=lambda row: (size(row), row.part.key), reverse=True)
+        showing = sorted((row for row in self.rows if row.key not in hidden), key=lambda row: (size(row), row.key), reverse=True)
         while hidden and not is_wide(hidden):
             if not showing:
                 return False
-            hidden.add(showing.pop().part.key)
+            hidden.add(showing.pop().key)
         return True
 
     def _assessed_is_wide(self, hidden: set[str], area: str) -> bool:
         pool = self._pool(hidden, area)
-        spans = (span for row in self.rows if row.part.key in hidden for span in self._assessed_spans(row, pool, area))
-        return len(hidden) > 1 and all(most - least >= self.k for least, most in spans)
+        spans = (self._assessed_span(row, pool, area) for row in self.rows if row.key in hidden)
+        return all(most - least >= self.k for least, most in spans)
 
     def _met_is_wide(self, hidden: set[str], hidden_assessed: set[str], area: str) -> bool:
-        together = _sum(row.part.counts[area] for row in self.rows if row.part.key in hidden)
-        if together.met is None or len(hidden) == 1 or is_exposing(together.judged, together.met, self.k):
+        together = _sum(row.counts[area] for row in self.rows if row.key in hidden)
+        if together.met is None or is_exposing(together.judged, together.met, self.k):
             return False
         pool = self._pool(hidden_assessed, area)
-        spans = (span for row in self.rows if row.part.key in hidden for span in self._assessed_spans(row, pool, area))
+        spans = (self._assessed_span(row, pool, area) for row in self.rows if row.key in hidden)
         return all(min(most, together.met) - max(0, together.met - (together.assessed - least)) >= self.k for least, most in spans)
 
-    def _size_spans(self, row: _Row) -> tuple[Span, ...]:
-        """What a reader can take the size of a part, and of the groups in it, for."""
-        return ((0, self.unsized_people),) if row.part.key in self.unsized else row.sizes
-
-    def _assessed_spans(self, row: _Row, pool: "_Pool", area: str) -> tuple[Span, ...]:
-        """What a reader can take the participation of a part, and of the groups in it, for."""
-        if row.part.key not in pool.keys:
-            return row.assessed[area]
-        spans = self._size_spans(row)
-        return tuple((max(0, pool.assessed - (pool.people - least)), min(most, pool.assessed)) for least, most in spans)
+    def _assessed_span(self, row: Part, pool: "_Pool", area: str) -> Span:
+        """What a reader can take the participation of a part for."""
+        if row.key not in pool.keys:
+            return row.counts[area].assessed, row.counts[area].assessed
+        least, most = (0, self.unsized_people) if row.key in self.unsized else (row.scope, row.scope)
+        return max(0, pool.assessed - (pool.people - least)), min(most, pool.assessed)
 
     def _pool(self, hidden: set[str], area: str) -> "_Pool":
-        assessed = sum(row.part.counts[area].assessed for row in self.rows if row.part.key in hidden)
+        assessed = sum(row.counts[area].assessed for row in self.rows if row.key in hidden)
         return _Pool(hidden, self._people(hidden), assessed)
 
     def _people(self, keys: Collection[str]) -> int:
-        return sum(row.part.scope for row in self.rows if row.part.key in keys)
+        return sum(row.scope for row in self.rows if row.key in keys)
 
-    def _forced(self, row: _Row) -> Mask:
-        return self.forced.get(row.part.key, Mask())
+    def _forced(self, row: Part) -> Mask:
+        return self.forced.get(row.key, Mask())
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +243,6 @@ class _Column:
     """The whole's participation shows."""
     met_shows: bool
     """The whole's results show."""
-
-
-def _exactly(count: int) -> Span:
-    return count, count
 
 
 def _sum(cells: Iterable[Count]) -> Count:

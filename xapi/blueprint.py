@@ -24,7 +24,16 @@ from kernel.clock import Clock, system_clock
 from kernel.db import Database
 from kernel.errors import KaonaError
 from xapi import auth, query, store, timestamps
-from xapi.errors import MethodRefused, RequestInvalid, ResourceNotFound, StatementInvalid, StoreUnavailable, body_of, status_of
+from xapi.errors import (
+    MethodRefused,
+    RequestInvalid,
+    ResourceNotFound,
+    StatementInvalid,
+    StoreUnavailable,
+    VersionRefused,
+    body_of,
+    status_of,
+)
 from xapi.formats import formatted
 from xapi.request import (
     XapiRequest,
@@ -44,7 +53,7 @@ OnStored = Callable[[Session, int, list[dict[str, Any]]], None]
 """Told of new statements inside their transaction: session, tenant, statements as they will be given back."""
 
 MOUNTS = {"/xapi": V2, "/xapi/1.0.3": V1}
-_METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"]
+_METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"]
 
 
 def create_lrs(database: Database, *, clock: Clock = system_clock, on_stored: OnStored | None = None, key_pepper: bytes = b"") -> Blueprint:
@@ -89,8 +98,10 @@ class _Lrs:
         return _json(strictjson.dumps({"version": list(VERSIONS), "extensions": {}}))
 
     def unknown(self, mount: str, _resource: str = "") -> Response:
-        """Any other address below the LRS."""
+        """Any other address below the LRS; a request without version is refused as such first (Communication 3.3)."""
         g.xapi_mount = mount
+        if served_version(request.headers.get(VERSION_HEADER)) is None:
+            raise VersionRefused
         raise ResourceNotFound
 
     def statements(self, mount: str) -> Response:

@@ -57,7 +57,7 @@ def served_version(header: str | None) -> str | None:
 def read_request(request: Request) -> XapiRequest:
     """The request that Flask holds, the alternate syntax undone. Raises RequestInvalid, TooLarge, MethodRefused."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    params = _pairs(request.query_string.decode("latin-1"), "query string")
+    params = _pairs(_utf8(request.query_string, "query string"), "query string")
     body = _read_body(request)
     version = headers.get(VERSION_HEADER.lower())
     if "method" not in params or request.method != "POST" or served_version(version) == V2:

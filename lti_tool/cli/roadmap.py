@@ -25,13 +25,14 @@ def rebuild(*, as_json: bool) -> None:
                 "evidence": report.n_evidence,
                 "attainment": report.n_attainment,
                 "equal": report.n_equal,
+                "different": report.n_different,
                 "differences": report.differences,
             }
         )
     else:
         click.echo(f"read {report.n_statements} statements; made {report.n_evidence} evidence and {report.n_attainment} attainment rows")
-        click.echo(f"{report.n_equal} rows equal, {len(report.differences)} different")
+        click.echo(f"{report.n_equal} rows equal, {report.n_different} different")
         for difference in report.differences[:50]:
             click.echo(f"  {difference}")
-    if report.differences:
+    if report.n_different:
         raise SystemExit(1)

@@ -136,6 +136,7 @@ def _course(agency: Agency, tool_url: str, form_uuid: UUID, form_title: LangMap)
             resource_id=path if points else "",
             tag="assessment" if points else "",
             audience=frozenset(kinds),  # type: ignore[arg-type]
+            opens_in_window=path == "admin",  # administration may not be framed
         )
 
     return Course(
@@ -145,8 +146,8 @@ def _course(agency: Agency, tool_url: str, form_uuid: UUID, form_title: LangMap)
         summary=agency.name,
         activities=(
             link(1, form_title, f"assessment/{form_uuid}", points=GRADED_POINTS),
-            link(2, {"th": "เส้นทางการพัฒนาของฉัน", "en": "My roadmap"}, "roadmap", "learner"),
-            link(3, {"th": "แผนการเรียนรู้ของฉัน", "en": "My learning path"}, "path", "learner"),
+            link(2, {"th": "แผนที่พัฒนาทักษะของฉัน", "en": "My roadmap"}, "roadmap", "learner"),
+            link(3, {"th": "เส้นทางการเรียนรู้ของฉัน", "en": "My learning path"}, "path", "learner"),
             link(4, {"th": "ภาพรวมสำหรับผู้บริหาร", "en": "Overview for executives"}, "executive", "executive"),
             link(5, {"th": "การดูแลระบบก้าวหน้า", "en": "Kaona administration"}, "admin", "administrator"),
         ),

@@ -113,6 +113,11 @@ function refuse(form, error) {
   strong.textContent = form.dataset.refused;
   kept.append(strong);
   box.append(kept);
+  for (const heading of error?.querySelectorAll("h1, h2") ?? []) {
+    const line = document.createElement("p");
+    line.append(...heading.childNodes);
+    heading.replaceWith(line);
+  }
   if (error) box.append(document.adoptNode(error));
   form.before(box);
   form.querySelector("[data-send]").hidden = true;

@@ -48,10 +48,20 @@ def _faults(platform: doctor.PlatformHealth) -> list[str]:
         )  # fmt: skip
     if platform.refused_keys:
         faults.append(
-            _("%(issuer)s: some of its keys are not safe and are not used: %(keys)s.", issuer=platform.issuer, keys=", ".join(platform.refused_keys))
+            _(
+                "%(issuer)s: some of its keys are not safe and are not used: %(keys)s.",
+                issuer=platform.issuer,
+                keys=", ".join(platform.refused_keys),
+            )
         )
     if platform.parked_scores:
-        faults.append(_("%(issuer)s: scores that could not be sent: %(n)s. The reasons stand below.", issuer=platform.issuer, n=platform.parked_scores))
+        faults.append(
+            _(
+                "%(issuer)s: scores that could not be sent: %(n)s. The reasons stand below.",
+                issuer=platform.issuer,
+                n=platform.parked_scores,
+            )
+        )
     return faults
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from flask import Blueprint, g, render_template, request, url_for
 from flask_babel import gettext as _
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 import roadmap.api as roadmap
@@ -63,7 +64,12 @@ def home_values(
     return {
         "figures": figures,
         "definitions": figures.definitions,
-        "definition_names": [("coverage", _("Coverage")), ("attainment", _("Attainment")), ("mean_gap", _("Mean gap")), ("unknown", _("Unknown"))],
+        "definition_names": [
+            ("coverage", _("Coverage")),
+            ("attainment", _("Attainment")),
+            ("mean_gap", _("Mean gap")),
+            ("unknown", _("Unknown")),
+        ],
         "agency_name": None if scope.is_central else next(iter(scope.agency_names.values()), None),
         "is_central": bool(figures.agencies),
         "nodes": [figure.node for figure in figures.areas],
@@ -75,15 +81,16 @@ def home_values(
         "groups": groups,
         "levels": levels,
         "level_legend": pictures.level_legend(levels),
-        "spread": [
-            (figure, pictures.level_spread(figure.levels, figure.unknown, levels, area=figure.node.label, name=f"levels-{figure.node.code}"))
-            if figure.levels and figure.unknown is not None
-            else (figure, None)
-            for figure in areas
-        ],
+        "spread": [(figure, _spread(figure, levels)) for figure in areas],
         "columns_are_numbered": len(areas) > pictures.MAX_NAMED_COLUMNS,
         "heatmap": pictures.group_heatmap(groups, areas, measure, k=figures.k) if groups else None,
-    }  # fmt: skip
+    }
+
+
+def _spread(figure: roadmap.AreaFigure, levels: Mapping[int, LangMap]) -> Markup | None:
+    if not figure.levels or figure.unknown is None:
+        return None
+    return pictures.level_spread(figure.levels, figure.unknown, levels, area=figure.node.label, name=f"levels-{figure.node.code}")
 
 
 def _named(group: roadmap.GroupFigure, scope: ExecutiveScope, area: str) -> roadmap.GroupFigure:

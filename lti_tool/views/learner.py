@@ -64,9 +64,7 @@ def assessment_intro(form: UUID) -> str:
 @require(Role.LEARNER)
 def start(launch: UUID, form: UUID) -> Response:
     """Begins the assessment, or goes on with the open attempt."""
-    begun = assessment.start_attempt(
-        g.db, form_uuid=form, launch_ref=str(launch), seed=secrets.randbits(SEED_BITS), now=g.now, **_person()
-    )
+    begun = assessment.start_attempt(g.db, form_uuid=form, launch_ref=str(launch), seed=secrets.randbits(SEED_BITS), now=g.now, **_person())
     return redirect(url_for("learner.attempt", launch=launch, attempt=begun.attempt_uuid), code=303)
 
 
@@ -183,9 +181,7 @@ def result_values(outcome: assessment.Outcome, framework: roadmap.FrameworkView,
     }
 
 
-def roadmap_values(
-    framework: roadmap.FrameworkView, standings: list[roadmap.Standing], path: learning.PathView | None
-) -> dict[str, Any]:
+def roadmap_values(framework: roadmap.FrameworkView, standings: list[roadmap.Standing], path: learning.PathView | None) -> dict[str, Any]:
     """What the roadmap page shows of a person's standing."""
     levels = level_names(framework)
     return {
@@ -234,9 +230,7 @@ def _go_on(launch: UUID, step: assessment.Step) -> str | Response:
     return _item_page(launch, step)
 
 
-def _item_page(
-    launch: UUID, step: assessment.Step, *, given: MultiDict[str, str] | None = None, fault: KaonaError | None = None
-) -> str:
+def _item_page(launch: UUID, step: assessment.Step, *, given: MultiDict[str, str] | None = None, fault: KaonaError | None = None) -> str:
     back = url_for("learner.attempt", launch=launch, attempt=step.attempt_uuid)
     return render_template("learner/item.html", step=step, given=given or MultiDict(), fault=fault, back_path=back)
 

@@ -64,9 +64,7 @@ def language(launch: UUID) -> Response:
     return pages.change_language(g.db, g.principal, home=home)
 
 
-def make_rows(
-    learners: Sequence[LearnerRow], progress: Mapping[UUID, assessment.PersonProgress], scores: Mapping[UUID, str]
-) -> list[Row]:
+def make_rows(learners: Sequence[LearnerRow], progress: Mapping[UUID, assessment.PersonProgress], scores: Mapping[UUID, str]) -> list[Row]:
     """One row for each learner of the course, those who have not started too."""
     return [_row(one, progress.get(one.person_uuid), scores.get(one.person_uuid, "none")) for one in learners]
 

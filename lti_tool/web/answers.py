@@ -1,6 +1,6 @@
 """An answer as the form of its item sends it, turned into the value that the assessment room takes. It judges nothing: the room does."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
@@ -15,11 +15,11 @@ class AnswerUnreadable(Invalid):
     """The form does not say which item it answers, or answers it in part only."""
 
     code = "answer_unreadable"
-    message = {  # noqa: RUF012  read only
+    message: ClassVar = {
         "th": "คำตอบยังไม่ครบ จึงยังไม่ได้บันทึก",
         "en": "The answer is not complete, so it was not saved.",
     }
-    way_on = {"th": "โปรดตอบให้ครบแล้วส่งอีกครั้ง", "en": "Please complete it and send it again."}  # noqa: RUF012  read only
+    way_on: ClassVar = {"th": "โปรดตอบให้ครบแล้วส่งอีกครั้ง", "en": "Please complete it and send it again."}
 
 
 def read_answer(form: MultiDict[str, str]) -> assessment.Answer:

@@ -14,8 +14,8 @@ from markupsafe import Markup
 WIDTH = 320
 """Width of every chart in its own units: the narrowest screen, so that texts there keep their size."""
 
-TRIANGLE = 3
-"""Axes of the smallest radar; its lower corners lie high, so it needs less room below."""
+MIN_AXES, MAX_AXES = 3, 8
+"""Axes of a radar: fewer say nothing, more cannot be read."""
 
 LINE = 20
 """Height of a line of text."""
@@ -86,10 +86,10 @@ def radar(axes: Sequence[Axis], *, maximum: int, title: str, description: str, n
     name     unique in the page; the base of the element ids
     Raises   ValueError with fewer than three or more than eight axes: such a shape says nothing
     """
-    if not 3 <= len(axes) <= 8:
+    if not MIN_AXES <= len(axes) <= MAX_AXES:
         raise ValueError("a radar needs three to eight axes")
     radius, centre_x, centre_y = 96.0, WIDTH / 2, 168.0
-    height = 300 if len(axes) == TRIANGLE else 352
+    height = 300 if len(axes) == MIN_AXES else 352  # the lower corners of a triangle lie high
 
     def point(index: int, value: float) -> tuple[float, float]:
         angle = 2 * math.pi * index / len(axes) - math.pi / 2
@@ -211,11 +211,9 @@ def stacked(shares: Sequence[Share], *, title: str, description: str, name: str)
     return _svg(parts, height=30, title=title, description=description, name=name, css="stacked")
 
 
-def heatmap(
-    rows: Sequence[tuple[str, Sequence[Cell]]], columns: Sequence[str], *, title: str, description: str, name: str
-) -> Markup:
+def heatmap(rows: Sequence[tuple[str, Sequence[Cell]]], columns: Sequence[str], *, title: str, description: str, name: str) -> Markup:
     """Rows by columns; each cell carries its text, its tone follows its value; a cell without a value is hatched."""
-    head = 70 if max(map(len, columns), default=0) > 2 else 26  # names, or numbers only
+    head = 26 if all(column.isdigit() for column in columns) else 70
     row_height = LINE + 36
     height = head + row_height * len(rows)
     width = WIDTH / max(1, len(columns))
@@ -236,7 +234,14 @@ def heatmap(
 
 
 def sparkline(
-    points: Sequence[float], *, lowest: float, highest: float, band: Sequence[tuple[float, float]] = (), title: str, description: str, name: str
+    points: Sequence[float],
+    *,
+    lowest: float,
+    highest: float,
+    band: Sequence[tuple[float, float]] = (),
+    title: str,
+    description: str,
+    name: str,
 ) -> Markup:
     """A course of values from left to right, with the band of error around it when given (one low and high for each point)."""
     height = 80
@@ -266,7 +271,7 @@ def _corner_label(axis: Axis, corner: tuple[float, float], centre_x: float, cent
     """The label of a radar axis, in a box of its own outside the outer ring, its lines broken by the browser (Thai too)."""
     x, y = corner
     box_width, box_height = 132.0, 62.0
-    if abs(x - centre_x) < 8:
+    if abs(x - centre_x) < 1:
         left = centre_x - 100
         top = y - box_height - 4 if y < centre_y else y + 6
         return _box(left, top, 200, box_height, axis.label, "corner-top" if y < centre_y else "corner", axis.text)
@@ -275,11 +280,11 @@ def _corner_label(axis: Axis, corner: tuple[float, float], centre_x: float, cent
     return _box(left, top, box_width, box_height + 20, axis.label, "corner", axis.text)
 
 
-def _box(x: float, y: float, width: float, height: float, label: str, css: str, strong: str = "") -> Markup:
+def _box(x: float, y: float, width: float, height: float, label: str, css: str, strong: str = "") -> Markup:  # noqa: PLR0917  a shape
     extra = Markup("<strong>{}</strong>").format(strong) if strong else Markup("")
-    return Markup(
-        '<foreignObject x="{}" y="{}" width="{}" height="{}"><div class="{}"><span>{} {}</span></div></foreignObject>'
-    ).format(_n(x), _n(y), _n(width), _n(height), css, label, extra)
+    return Markup('<foreignObject x="{}" y="{}" width="{}" height="{}"><div class="{}"><span>{} {}</span></div></foreignObject>').format(
+        _n(x), _n(y), _n(width), _n(height), css, label, extra
+    )
 
 
 def _text(x: float, y: float, text: Any, css: str, *, anchor: str = "start") -> Markup:
@@ -306,4 +311,3 @@ def _n(value: float) -> str:
     """A coordinate with at most one decimal, without a minus before nothing."""
     text = f"{value:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
-

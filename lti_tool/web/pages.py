@@ -93,11 +93,12 @@ def percent_filter(share: float | None) -> str:
     """A share of 1 as whole percent; a dash for none. Never 0 or 100 unless it is exactly so."""
     if share is None:
         return "–"
-    if 0 < share < 0.005:  # noqa: PLR2004  what would round to 0
+    rounded = f"{share * 100:.0f}%"
+    if share > 0 and rounded == "0%":
         return "< 1%"
-    if 0.995 <= share < 1:  # noqa: PLR2004  what would round to 100
+    if share < 1 and rounded == "100%":
         return "> 99%"
-    return f"{share * 100:.0f}%"
+    return rounded
 
 
 def change_language(db: Session, principal: Principal, *, home: str) -> Response:

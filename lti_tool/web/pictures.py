@@ -10,7 +10,7 @@ import learning.api as learning
 import roadmap.api as roadmap
 from kernel.langmap import LangMap, text_in
 from lti_tool.web import charts
-from lti_tool.web.pages import decimal_filter, text_language, percent_filter
+from lti_tool.web.pages import decimal_filter, percent_filter, text_language
 
 SCALE_ENDS = (-3.0, 3.0)
 """Logits between which the bars of a test are drawn; nearly everyone lies within."""
@@ -25,11 +25,9 @@ def level_radar(lines: Sequence[tuple[LangMap, int, int | None]], levels: Mappin
 
     lines  label, level, target rank or None
     """
-    if not 3 <= len(lines) <= 8:  # noqa: PLR2004  fewer say nothing, more cannot be read
+    if not charts.MIN_AXES <= len(lines) <= charts.MAX_AXES:
         return None
-    axes = [
-        charts.Axis(_in(label), level, target, f"{level} {_in(levels[level])}") for label, level, target in lines
-    ]
+    axes = [charts.Axis(_in(label), level, target, f"{level} {_in(levels[level])}") for label, level, target in lines]
     return charts.radar(
         axes,
         maximum=max(levels),
@@ -41,20 +39,29 @@ def level_radar(lines: Sequence[tuple[LangMap, int, int | None]], levels: Mappin
 
 def estimate_bars(areas: Sequence[assessment.AreaOutcome], labels: Mapping[str, LangMap], cuts: Sequence[assessment.Cut]) -> Markup:
     """The estimate of each area with its error; cut scores as lines where all areas share them."""
-    by_domain = {area.domain: {cut.level: cut.theta for cut in cuts if cut.domain == area.domain} for area in areas}
-    shared = next(iter(by_domain.values()), {}) if all(one == next(iter(by_domain.values())) for one in by_domain.values()) else {}
+    cuts_of = [{cut.level: cut.theta for cut in cuts if cut.domain == area.domain} for area in areas]
+    shared = cuts_of[0] if cuts_of and all(one == cuts_of[0] for one in cuts_of) else {}
     return charts.bars(
         [
-            charts.Bar(_in(labels[area.competency]), area.theta, f"{decimal_filter(area.theta)} ±{decimal_filter(area.se)}", area.theta - area.se, area.theta + area.se)
+            charts.Bar(
+                label=_in(labels[area.competency]),
+                value=area.theta,
+                text=f"{decimal_filter(area.theta)} ±{decimal_filter(area.se)}",
+                low=area.theta - area.se,
+                high=area.theta + area.se,
+            )
             for area in areas
         ],
         lowest=SCALE_ENDS[0],
         highest=SCALE_ENDS[1],
         marks=[charts.Mark(theta, _("Level %(level)s", level=level)) for level, theta in sorted(shared.items())],
         title=_("Estimate and error in each area"),
-        description=_("One bar for each area in logits from -3 to 3; the line across its end is the error. The same numbers stand in the table beside it."),
+        description=_(
+            "One bar for each area in logits from -3 to 3; the line across its end is the error. "
+            "The same numbers stand in the table beside it."
+        ),
         name="estimates",
-    )  # fmt: skip
+    )
 
 
 def estimate_course(area: assessment.AreaOutcome, responses: Sequence[assessment.ResponseView], label: LangMap) -> Markup | None:

@@ -49,11 +49,13 @@ def record_outcome(db: Session, *, tenant_id: int, attempt_uuid: UUID, public_ur
     """
     outcome = assessment.get_outcome(db, attempt_uuid, tenant_id=tenant_id)
     tenant = db.get_one(Tenant, tenant_id)
+    standings = _standings(db, tenant_id=tenant_id, outcome=outcome, now=now)
     statements = build.statements_of(
         outcome,
         public_url=public_url,
         home_page=tenant.home_page,
-        pass_levels=_pass_levels(db, tenant_id=tenant_id, outcome=outcome, now=now),
+        pass_levels={key: standing.target or DEFAULT_PASS_LEVEL for key, standing in standings.items()},
+        competency_names={key: standing.node.label for key, standing in standings.items()},
     )
     recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements)
     path = learning.plan_path(db, tenant_id=tenant_id, person_uuid=outcome.person_uuid, today=local_date(now), now=now)
@@ -68,10 +70,10 @@ def authority(public_url: str) -> dict[str, object]:
     return {"objectType": "Agent", "account": {"homePage": public_url, "name": roadmap.OWN_AUTHORITY}}
 
 
-def _pass_levels(db: Session, *, tenant_id: int, outcome: assessment.Outcome, now: datetime) -> dict[str, int]:
+def _standings(db: Session, *, tenant_id: int, outcome: assessment.Outcome, now: datetime) -> dict[str, roadmap.Standing]:
+    """Where the person stood before this sitting, by node key."""
     standings = roadmap.standing_of(db, tenant_id=tenant_id, person_uuid=outcome.person_uuid, today=local_date(now), now=now)
-    targets = {standing.node.key: standing.target for standing in standings if standing.target}
-    return {area.competency: targets.get(area.competency, DEFAULT_PASS_LEVEL) for area in outcome.areas}
+    return {standing.node.key: standing for standing in standings}
 
 
 def _enqueue_score(db: Session, *, outcome: assessment.Outcome, now: datetime) -> bool:

@@ -1,9 +1,5 @@
 """The worker of an installation: which kinds of effect it carries out, and what it looks after in between."""
 
-from datetime import timedelta
-
-from sqlalchemy import delete
-
 import assessment.api as assessment
 from kernel.clock import Clock, system_clock
 from kernel.db import Database
@@ -11,12 +7,12 @@ from kernel.http import GuardedClient
 from kernel.outbox import Claimed
 from lti_tool.jobs import score_publish
 from lti_tool.jobs.worker import Worker
-from lti_tool.models import LoginState
+from lti_tool.lti.sessions import sweep_sessions
+from lti_tool.lti.storage import sweep_states
 from lti_tool.settings import Settings
 from lti_tool.workflows.attempt_finished import record_outcome
 
 OVERDUE_PER_ROUND = 50
-LOGIN_STATE_KEPT = timedelta(hours=1)
 
 
 def make_worker(settings: Settings, database: Database, clock: Clock = system_clock) -> Worker:
@@ -28,7 +24,7 @@ def make_worker(settings: Settings, database: Database, clock: Clock = system_cl
 
     def look_after() -> None:
         close_overdue_attempts(database, settings, clock)
-        drop_old_logins(database, clock)
+        sweep(database, clock)
 
     return Worker(
         database=database,
@@ -49,7 +45,9 @@ def close_overdue_attempts(database: Database, settings: Settings, clock: Clock)
     return len(closed)
 
 
-def drop_old_logins(database: Database, clock: Clock) -> None:
-    """Removes logins that never came back as a launch; their ten minutes are long over."""
+def sweep(database: Database, clock: Clock) -> None:
+    """Forgets logins that never came back as a launch, and the cookies of sessions that are over."""
+    now = clock()
     with database.transaction() as db:
-        db.execute(delete(LoginState).where(LoginState.created_at < clock() - LOGIN_STATE_KEPT))
+        sweep_states(db, now=now)
+        sweep_sessions(db, now=now)

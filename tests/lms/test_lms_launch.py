@@ -285,10 +285,12 @@ def test_q22_the_lineitem_is_named_only_when_the_link_has_exactly_one(pair: Pair
 
 def test_q21_with_privacy_never_nothing_of_a_person_but_the_sub_and_the_id_number_is_sent() -> None:
     with running_pair() as pair:
-        secret = make_tool(pair.tool.url, shares_name=False, shares_email=False)
+        custom = {"full": "$Person.name.full", "mail": "$Person.email.primary", "user": "$User.username", "number": "$Person.sourcedId"}
+        secret = make_tool(pair.tool.url, shares_name=False, shares_email=False, custom=custom)
         pair.lms.config = replace(pair.lms.config, tools=(secret,))
         claims = pair.claims(OTHER_LEARNER, GRADED)
 
+    assert claims[names.CUSTOM] == {"full": None, "mail": None, "user": "malee", "number": "1103700000011"}
     assert not {"name", "given_name", "family_name", "email"} & set(claims)
     assert claims[names.EXT] == {"lms": "moodle-2"}
     assert claims[names.LIS]["person_sourcedid"] == "1103700000011"

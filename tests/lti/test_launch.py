@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lti_tool import models
+from lti_tool import logs, models
 from lti_tool.lti import vocabulary as v
 from tests.lti.lti_world import CLIENT_ID, KEYS, TOOL, Tool, assert_refused, code_of, sign
 
@@ -237,6 +237,7 @@ def test_an_installation_without_keys_makes_its_first_when_asked(tool: Tool):
 
 
 def test_nothing_of_a_token_reaches_the_log(tool: Tool, capsys: pytest.CaptureFixture[str]):
+    logs.configure("INFO")  # to the stream that this test reads
     login = tool.login()
     good, bad = sign(tool.claims(login)), sign(tool.claims(login), KEYS[2], header={"kid": "key-0"})
     tool.post(login.state, bad)

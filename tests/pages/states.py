@@ -90,9 +90,17 @@ CORE = ("DLIT", "DGOV", "DLEAD")
 
 def node(code: str) -> roadmap.NodeView:
     return roadmap.NodeView(
-        uuid=derived_uuid("framework-node", "th-ds-2567", code), key=f"th-ds-2567#{code}", code=code, kind="group", parent=None,
-        label=AREA_LABELS[code], core=code in CORE, confidence="high", awaiting=(), role_groups=(),
-    )  # fmt: skip
+        uuid=derived_uuid("framework-node", "th-ds-2567", code),
+        key=f"th-ds-2567#{code}",
+        code=code,
+        kind="group",
+        parent=None,
+        label=AREA_LABELS[code],
+        core=code in CORE,
+        confidence="high",
+        awaiting=(),
+        role_groups=(),
+    )
 
 
 FRAMEWORK = roadmap.FrameworkView(
@@ -162,7 +170,7 @@ def item(kind: str) -> assessment.ItemView:
     stems = {
         "single_choice": text(
             "ท่านได้รับอีเมลจาก “ฝ่ายบุคคล” ขอให้กดลิงก์เพื่อยืนยันรหัสผ่านภายใน 24 ชั่วโมง ควรทำอย่างไรเป็นอันดับแรก",
-            "You receive an email from “Human Resources” asking you to confirm your password by a link within 24 hours. What should you do first?",
+            "An email from “Human Resources” asks you to confirm your password by a link within 24 hours. What do you do first?",
         ),
         "multiple_choice": text("ข้อใดเป็นข้อมูลส่วนบุคคลตามกฎหมาย", "Which of these are personal data under the law?"),
         "true_false": text(
@@ -179,7 +187,11 @@ def item(kind: str) -> assessment.ItemView:
     options = {
         "single_choice": (
             option("a", "กดลิงก์ทันทีเพราะมีกำหนดเวลา", "Follow the link at once, because there is a deadline"),
-            option("b", "ตรวจสอบกับฝ่ายบุคคลผ่านช่องทางที่รู้จักอยู่แล้วโดยไม่กดลิงก์", "Check with Human Resources by a channel that you know already, without following the link"),
+            option(
+                "b",
+                "ตรวจสอบกับฝ่ายบุคคลผ่านช่องทางที่รู้จักอยู่แล้วโดยไม่กดลิงก์",
+                "Check with Human Resources by a channel that you know already, without following the link",
+            ),
             option("c", "ส่งต่อให้เพื่อนร่วมงานช่วยดู", "Forward it to a colleague"),
             option("d", "ตอบกลับพร้อมรหัสผ่านเก่า", "Reply with your old password"),
         ),
@@ -200,8 +212,13 @@ def item(kind: str) -> assessment.ItemView:
             option("s2", "ประกาศที่ต้องเผยแพร่โดยห้ามแก้ไข", "A notice to be published and not changed"),
             option("s3", "ข้อมูลเปิดให้เครื่องอ่านได้", "Open data for machines to read"),
         ),
-    }  # fmt: skip
-    targets = (option("t1", "CSV", "CSV"), option("t2", "สเปรดชีต", "Spreadsheet"), option("t3", "PDF", "PDF"), option("t4", "รูปภาพ", "Picture"))
+    }
+    targets = (
+        option("t1", "CSV", "CSV"),
+        option("t2", "สเปรดชีต", "Spreadsheet"),
+        option("t3", "PDF", "PDF"),
+        option("t4", "รูปภาพ", "Picture"),
+    )
     return assessment.ItemView(
         presentation_uuid=derived_uuid("presentation", kind),
         kind=kind,
@@ -216,22 +233,46 @@ def item(kind: str) -> assessment.ItemView:
 
 def step(kind: str = "single_choice", **changes: Any) -> assessment.Step:
     made = assessment.Step(
-        attempt_uuid=ATTEMPT, state="item", position=7, min_items=18, max_items=20, deadline_at=NOW + timedelta(seconds=1384),
-        seconds_left=1384, item=item(kind), saved_at=NOW - timedelta(seconds=4),
-    )  # fmt: skip
+        attempt_uuid=ATTEMPT,
+        state="item",
+        position=7,
+        min_items=18,
+        max_items=20,
+        deadline_at=NOW + timedelta(seconds=1384),
+        seconds_left=1384,
+        item=item(kind),
+        saved_at=NOW - timedelta(seconds=4),
+    )
     return replace(made, **changes)
 
 
-def item_values(given: dict[str, Any] | None = None, fault: KaonaError | None = None, *, kind: str = "single_choice", **changes: Any) -> dict[str, Any]:
-    return {"step": step(kind, **changes), "given": MultiDict(given or {}), "fault": fault, "back_path": f"/learn/{LAUNCH}/attempts/{ATTEMPT}"}
+def item_values(
+    given: dict[str, Any] | None = None, fault: KaonaError | None = None, *, kind: str = "single_choice", **changes: Any
+) -> dict[str, Any]:
+    return {
+        "step": step(kind, **changes),
+        "given": MultiDict(given or {}),
+        "fault": fault,
+        "back_path": f"/learn/{LAUNCH}/attempts/{ATTEMPT}",
+    }
 
 
-def area(code: str, theta: float, se: float = 0.41, n_items: int = 6, p_levels: tuple[float, ...] = (0.99, 0.86, 0.12)) -> assessment.AreaOutcome:
+def area(
+    code: str, theta: float, se: float = 0.41, n_items: int = 6, p_levels: tuple[float, ...] = (0.99, 0.86, 0.12)
+) -> assessment.AreaOutcome:
     return assessment.AreaOutcome(
-        domain=code, competency=f"th-ds-2567#{code}", theta=theta, se=se, wle=theta + 0.05, n_items=n_items, n_right=n_items // 2,
-        level=sum(theta >= cut for cut in (-1.0, 0.0, 1.0)), p_levels=p_levels,
-        borderline=any(abs(theta - cut) <= se for cut in (-1.0, 0.0, 1.0)), indicative=n_items < 6,
-    )  # fmt: skip
+        domain=code,
+        competency=f"th-ds-2567#{code}",
+        theta=theta,
+        se=se,
+        wle=theta + 0.05,
+        n_items=n_items,
+        n_right=n_items // 2,
+        level=sum(theta >= cut for cut in (-1.0, 0.0, 1.0)),
+        p_levels=p_levels,
+        borderline=any(abs(theta - cut) <= se for cut in (-1.0, 0.0, 1.0)),
+        indicative=n_items < 6,
+    )
 
 
 def outcome(areas: tuple[assessment.AreaOutcome, ...], reason: str = "precise") -> assessment.Outcome:
@@ -241,17 +282,41 @@ def outcome(areas: tuple[assessment.AreaOutcome, ...], reason: str = "precise") 
             shown = NOW - timedelta(minutes=20 - len(responses))
             responses.append(
                 assessment.ResponseView(
-                    position=len(responses) + 1, presentation_uuid=derived_uuid("p", one.domain, str(number)), item_uuid=derived_uuid("i", one.domain, str(number)),
-                    item_key=f"{one.domain}-{number:03}", item_version=1, kind="single_choice", stem=text("ข้อ", "Item"), options=(), targets=(), domain=one.domain,
-                    value="b", correct_pattern="b", score=number % 2, shown_at=shown, answered_at=shown + timedelta(seconds=40), active_ms=38000,
-                    theta_after=one.theta * (number + 1) / one.n_items, se_after=1.0 - (1.0 - one.se) * (number + 1) / one.n_items,
+                    position=len(responses) + 1,
+                    presentation_uuid=derived_uuid("p", one.domain, str(number)),
+                    item_uuid=derived_uuid("i", one.domain, str(number)),
+                    item_key=f"{one.domain}-{number:03}",
+                    item_version=1,
+                    kind="single_choice",
+                    stem=text("ข้อ", "Item"),
+                    options=(),
+                    targets=(),
+                    domain=one.domain,
+                    value="b",
+                    correct_pattern="b",
+                    score=number % 2,
+                    shown_at=shown,
+                    answered_at=shown + timedelta(seconds=40),
+                    active_ms=38000,
+                    theta_after=one.theta * (number + 1) / one.n_items,
+                    se_after=1.0 - (1.0 - one.se) * (number + 1) / one.n_items,
                 )
-            )  # fmt: skip
+            )
     return assessment.Outcome(
-        attempt_uuid=ATTEMPT, form=FORM_VIEW, person_uuid=PERSON, launch_ref=str(LAUNCH), started_at=NOW - timedelta(minutes=22), finished_at=NOW - timedelta(minutes=1),
-        finish_reason=reason, theta=sum(one.theta for one in areas) / len(areas), se=0.26, areas=areas, responses=tuple(responses),
-        n_items=sum(one.n_items for one in areas), scaled=0.56,
-    )  # fmt: skip
+        attempt_uuid=ATTEMPT,
+        form=FORM_VIEW,
+        person_uuid=PERSON,
+        launch_ref=str(LAUNCH),
+        started_at=NOW - timedelta(minutes=22),
+        finished_at=NOW - timedelta(minutes=1),
+        finish_reason=reason,
+        theta=sum(one.theta for one in areas) / len(areas),
+        se=0.26,
+        areas=areas,
+        responses=tuple(responses),
+        n_items=sum(one.n_items for one in areas),
+        scaled=0.56,
+    )
 
 
 FIRM = outcome((area("DLIT", 0.52), area("DGOV", -0.48, p_levels=(0.9, 0.12, 0.01)), area("DLEAD", 1.51, p_levels=(0.999, 0.99, 0.93))))
@@ -265,7 +330,9 @@ SHAKY = outcome(
 )
 
 
-def result_values(made: assessment.Outcome, score_state: str, path: learning.PathView | None, targets: dict[str, int | None] | None = None) -> dict[str, Any]:
+def result_values(
+    made: assessment.Outcome, score_state: str, path: learning.PathView | None, targets: dict[str, int | None] | None = None
+) -> dict[str, Any]:
     chosen = targets if targets is not None else {f"th-ds-2567#{code}": level for code, level in zip(CORE, (2, 2, 1), strict=True)}
     return {"score_state": score_state, "path": path, **learner.result_values(made, FRAMEWORK, chosen)}
 
@@ -275,16 +342,32 @@ def result_values(made: assessment.Outcome, score_state: str, path: learning.Pat
 
 def attainment(code: str, level: int) -> roadmap.AttainmentView:
     return roadmap.AttainmentView(
-        node_key=f"th-ds-2567#{code}", node_uuid=node(code).uuid, label=AREA_LABELS[code], level=level, theta=0.5, se=0.41, as_of=NOW, expires_at=None,
-        borderline=False, indicative=False, evidence_ids=(derived_uuid("e", code),), statement_ids=(derived_uuid("s", code),), rule_version="1",
-    )  # fmt: skip
+        node_key=f"th-ds-2567#{code}",
+        node_uuid=node(code).uuid,
+        label=AREA_LABELS[code],
+        level=level,
+        theta=0.5,
+        se=0.41,
+        as_of=NOW,
+        expires_at=None,
+        borderline=False,
+        indicative=False,
+        evidence_ids=(derived_uuid("e", code),),
+        statement_ids=(derived_uuid("s", code),),
+        rule_version="1",
+    )
 
 
 def standing(code: str, level: int | None, target: int | None, due: date | None = None) -> roadmap.Standing:
     return roadmap.Standing(
-        node=node(code), level=level, target=target, gap=None if level is None or target is None else max(0, target - level), due=due,
-        source=None if target is None else "agency", attainment=None if level is None else attainment(code, level),
-    )  # fmt: skip
+        node=node(code),
+        level=level,
+        target=target,
+        gap=None if level is None or target is None else max(0, target - level),
+        due=due,
+        source=None if target is None else "agency",
+        attainment=None if level is None else attainment(code, level),
+    )
 
 
 STANDINGS = [
@@ -301,17 +384,41 @@ UNKNOWN = [standing(code, None, 2 if code in CORE else None) for code in AREA_LA
 
 def evidence(code: str, kind: str, level: int, attempt: UUID | None) -> roadmap.EvidenceView:
     return roadmap.EvidenceView(
-        uuid=derived_uuid("e", code, kind), node_key=f"th-ds-2567#{code}", kind=kind, level=level, theta=0.5, se=0.41, n_items=6, borderline=False,
-        indicative=False, cut_set="core-2567:1", attempt_uuid=attempt, observed_at=NOW, statement_id=derived_uuid("s", code, kind), counts=True, deciding=kind == "test",
-    )  # fmt: skip
+        uuid=derived_uuid("e", code, kind),
+        node_key=f"th-ds-2567#{code}",
+        kind=kind,
+        level=level,
+        theta=0.5,
+        se=0.41,
+        n_items=6,
+        borderline=False,
+        indicative=False,
+        cut_set="core-2567:1",
+        attempt_uuid=attempt,
+        observed_at=NOW,
+        statement_id=derived_uuid("s", code, kind),
+        counts=True,
+        deciding=kind == "test",
+    )
 
 
 def resource(kind: str, th: str, en: str, url: str | None = None) -> learning.ResourceView:
     return learning.ResourceView(
-        uuid=derived_uuid("resource", kind, en), key=f"{kind}-1", kind=kind, title=text(th, en),
-        summary=text("อธิบายหลักการพร้อมตัวอย่างจากงานราชการ และแบบฝึกหัดสั้น ๆ ท้ายบท", "The principles with examples from public service, and short exercises after each chapter."),
-        provider=text("สำนักงานพัฒนารัฐบาลดิจิทัล (องค์การมหาชน)", "Digital Government Development Agency"), hours=6.0, language="th", url=url, node_key="th-ds-2567#DGOV", level=2,
-    )  # fmt: skip
+        uuid=derived_uuid("resource", kind, en),
+        key=f"{kind}-1",
+        kind=kind,
+        title=text(th, en),
+        summary=text(
+            "อธิบายหลักการพร้อมตัวอย่างจากงานราชการ และแบบฝึกหัดสั้น ๆ ท้ายบท",
+            "The principles with examples from public service, and short exercises after each chapter.",
+        ),
+        provider=text("สำนักงานพัฒนารัฐบาลดิจิทัล (องค์การมหาชน)", "Digital Government Development Agency"),
+        hours=6.0,
+        language="th",
+        url=url,
+        node_key="th-ds-2567#DGOV",
+        level=2,
+    )
 
 
 REASON = text(
@@ -320,30 +427,73 @@ REASON = text(
 )
 
 
-def path_step(n: int, kind: str, th: str, en: str, *, state: str = "planned", hours: float = 6.0, url: str | None = None, due: date | None = None) -> learning.StepView:
+def path_step(
+    n: int, kind: str, th: str, en: str, *, state: str = "planned", hours: float = 6.0, url: str | None = None, due: date | None = None
+) -> learning.StepView:
     has_resource = kind not in ("assessment", "open")
     return learning.StepView(
-        uuid=derived_uuid("step", str(n)), position=n, node_key="th-ds-2567#DGOV", node_label=AREA_LABELS["DGOV"], from_level=1 if kind != "assessment" else None,
-        to_level=2 if kind != "assessment" else None, resource=resource(kind, th, en, url) if has_resource else None, reason=REASON, reason_code="gap",
-        hours=hours if kind != "open" else 0.0, kind=kind, due=due, state=state,
-    )  # fmt: skip
+        uuid=derived_uuid("step", str(n)),
+        position=n,
+        node_key="th-ds-2567#DGOV",
+        node_label=AREA_LABELS["DGOV"],
+        from_level=1 if kind != "assessment" else None,
+        to_level=2 if kind != "assessment" else None,
+        resource=resource(kind, th, en, url) if has_resource else None,
+        reason=REASON,
+        reason_code="gap",
+        hours=hours if kind != "open" else 0.0,
+        kind=kind,
+        due=due,
+        state=state,
+    )
 
 
 STEPS = (
-    path_step(1, "reading", "คู่มือ PDPA สำหรับหน่วยงานของรัฐ", "PDPA handbook for government agencies", state="done", hours=1.5, url="https://www.pdpc.or.th/"),
-    path_step(2, "course", "กฎหมายดิจิทัลสำหรับผู้ปฏิบัติงาน", "Digital law for operational staff", state="under_way", url="https://tdga.dga.or.th/"),
-    path_step(3, "practice", "จัดทำบันทึกรายการกิจกรรมการประมวลผลของกลุ่มงาน", "Draw up the record of processing activities of your unit", hours=12, due=date(2027, 9, 30)),
+    path_step(
+        1,
+        "reading",
+        "คู่มือ PDPA สำหรับหน่วยงานของรัฐ",
+        "PDPA handbook for government agencies",
+        state="done",
+        hours=1.5,
+        url="https://www.pdpc.or.th/",
+    ),
+    path_step(
+        2, "course", "กฎหมายดิจิทัลสำหรับผู้ปฏิบัติงาน", "Digital law for operational staff", state="under_way", url="https://tdga.dga.or.th/"
+    ),
+    path_step(
+        3,
+        "practice",
+        "จัดทำบันทึกรายการกิจกรรมการประมวลผลของกลุ่มงาน",
+        "Draw up the record of processing activities of your unit",
+        hours=12,
+        due=date(2027, 9, 30),
+    ),
     path_step(4, "coaching", "ให้เจ้าหน้าที่คุ้มครองข้อมูลดูงานและให้คำแนะนำ", "Have the data protection officer review your work", hours=2),
     path_step(5, "project", "โครงการปรับแบบฟอร์มขอความยินยอมของหน่วยงาน", "Project: renew the consent forms of your agency", hours=16),
     path_step(6, "open", "", ""),
     path_step(7, "assessment", "", "", hours=0.7),
-)  # fmt: skip
+)
 PATH = learning.PathView(
-    uuid=derived_uuid("path"), version=2, made_at=NOW, steps=STEPS, hours_by_kind={"reading": 1.5, "course": 6.0, "practice": 12.0, "coaching": 2.0, "project": 16.0},
-    notes=(learning.NoteView("withheld", text("จะวางขั้นเพิ่มอีกหลังจากมีผลประเมินแล้ว (รออยู่ 2 ระดับ)", "More steps will follow once you have been assessed. Levels waiting: 2.")),),
+    uuid=derived_uuid("path"),
+    version=2,
+    made_at=NOW,
+    steps=STEPS,
+    hours_by_kind={"reading": 1.5, "course": 6.0, "practice": 12.0, "coaching": 2.0, "project": 16.0},
+    notes=(
+        learning.NoteView(
+            "withheld",
+            text("จะวางขั้นเพิ่มอีกหลังจากมีผลประเมินแล้ว (รออยู่ 2 ระดับ)", "More steps will follow once you have been assessed. Levels waiting: 2."),
+        ),
+    ),
     rule_version="1",
-)  # fmt: skip
-REACHED = replace(PATH, steps=(), hours_by_kind={}, notes=(learning.NoteView("all_reached", text("ท่านถึงเป้าหมายทุกด้านแล้ว", "You have reached every target.")),))
+)
+REACHED = replace(
+    PATH,
+    steps=(),
+    hours_by_kind={},
+    notes=(learning.NoteView("all_reached", text("ท่านถึงเป้าหมายทุกด้านแล้ว", "You have reached every target.")),),
+)
 
 # --- teacher, executive, administrator ------------------------------------------------------------------------------------------
 
@@ -371,12 +521,22 @@ def class_values(rows: list[teacher.Row], **asked: str) -> dict[str, Any]:
     return {"forms": [FORM_VIEW], **teacher.activity_values(FORM_VIEW, FRAMEWORK, rows, asked)}
 
 
-def figure(code: str, scope: int | None, assessed: int | None, met: int | None, levels: tuple[int, ...] = (), *, has_target: bool = True) -> roadmap.AreaFigure:
+def figure(
+    code: str, scope: int | None, assessed: int | None, met: int | None, levels: tuple[int, ...] = (), *, has_target: bool = True
+) -> roadmap.AreaFigure:
     return roadmap.AreaFigure(
-        node=node(code), has_target=has_target, scope=scope, assessed=assessed, met=met, coverage=assessed / scope if scope and assessed is not None else None,
-        attainment=met / scope if scope and met is not None else None, mean_gap=0.6 if met is not None else None, levels=levels,
-        unknown=scope - sum(levels) if levels and scope else None, hidden=None in (scope, assessed, met),
-    )  # fmt: skip
+        node=node(code),
+        has_target=has_target,
+        scope=scope,
+        assessed=assessed,
+        met=met,
+        coverage=assessed / scope if scope and assessed is not None else None,
+        attainment=met / scope if scope and met is not None else None,
+        mean_gap=0.6 if met is not None else None,
+        levels=levels,
+        unknown=scope - sum(levels) if levels and scope else None,
+        hidden=None in (scope, assessed, met),
+    )
 
 
 def group(key: str, tenant_id: int, label: dict[str, str], scope: int | None, *figures: roadmap.AreaFigure) -> roadmap.GroupFigure:
@@ -412,8 +572,11 @@ def nation() -> roadmap.Figures:
             row("3", 3, 160, (72, 40), (72, 20), None),
             group("4", 4, {}, None, *(figure(code, None, None, None) for code in (*CORE, "DTECH"))),
         ),
-        as_of=NOW, k=5, rule_version="1", definitions=DEFINITIONS,
-    )  # fmt: skip
+        as_of=NOW,
+        k=5,
+        rule_version="1",
+        definitions=DEFINITIONS,
+    )
 
 
 def small_agency() -> roadmap.Figures:
@@ -421,11 +584,23 @@ def small_agency() -> roadmap.Figures:
         n_scope=9,
         areas=(figure("DLIT", 9, 7, 5), figure("DGOV", 9, None, None), figure("DLEAD", 9, 5, None)),
         units=(
-            group("hr", 1, text("กลุ่มทรัพยากรบุคคล", "Human resources"), 5, figure("DLIT", 5, 5, 3), figure("DGOV", 5, None, None), figure("DLEAD", 5, None, None)),
+            group(
+                "hr",
+                1,
+                text("กลุ่มทรัพยากรบุคคล", "Human resources"),
+                5,
+                figure("DLIT", 5, 5, 3),
+                figure("DGOV", 5, None, None),
+                figure("DLEAD", 5, None, None),
+            ),
             group("", 1, {}, None, *(figure(code, None, None, None) for code in CORE)),
         ),
-        agencies=(), as_of=NOW, k=5, rule_version="1", definitions=DEFINITIONS,
-    )  # fmt: skip
+        agencies=(),
+        as_of=NOW,
+        k=5,
+        rule_version="1",
+        definitions=DEFINITIONS,
+    )
 
 
 AGENCIES = {
@@ -452,9 +627,17 @@ class Key:
 
 def platform(**changes: Any) -> PlatformHealth:
     made = PlatformHealth(
-        issuer="https://lms.example.go.th", client_id="kaona-1", agency=AGENCIES[1], last_launch_at=NOW, last_score_at=NOW - timedelta(minutes=3), waiting_scores=2,
-        parked_scores=0, key_set_error=None, refused_keys=(), is_disabled=False,
-    )  # fmt: skip
+        issuer="https://lms.example.go.th",
+        client_id="kaona-1",
+        agency=AGENCIES[1],
+        last_launch_at=NOW,
+        last_score_at=NOW - timedelta(minutes=3),
+        waiting_scores=2,
+        parked_scores=0,
+        key_set_error=None,
+        refused_keys=(),
+        is_disabled=False,
+    )
     return replace(made, **changes)
 
 
@@ -462,7 +645,13 @@ WELL = DoctorSummary((platform(waiting_scores=0),), {}, None, (), 48211, ())
 ILL = DoctorSummary(
     platforms=(
         platform(parked_scores=2),
-        platform(issuer="https://learn.example.go.th", agency=AGENCIES[2], key_set_error="timeout", last_launch_at=NOW - timedelta(days=3), last_score_at=None),
+        platform(
+            issuer="https://learn.example.go.th",
+            agency=AGENCIES[2],
+            key_set_error="timeout",
+            last_launch_at=NOW - timedelta(days=3),
+            last_score_at=None,
+        ),
         platform(issuer="https://old.example.go.th", agency=AGENCIES[3], is_disabled=True, last_launch_at=None, last_score_at=None),
     ),
     queue={"score.publish": 12, "statement.forward": 340},
@@ -494,7 +683,10 @@ def intro(attempt: assessment.AttemptSummary | None) -> dict[str, Any]:
 
 
 def roadmap_values(standings: list[roadmap.Standing], path: learning.PathView | None, *, with_evidence: bool) -> dict[str, Any]:
-    found = [(AREA_LABELS["DLIT"], [evidence("DLIT", "test", 2, ATTEMPT), evidence("DLIT", "course", 1, None)]), (AREA_LABELS["DGOV"], [evidence("DGOV", "test", 1, ATTEMPT)])]
+    found = [
+        (AREA_LABELS["DLIT"], [evidence("DLIT", "test", 2, ATTEMPT), evidence("DLIT", "course", 1, None)]),
+        (AREA_LABELS["DGOV"], [evidence("DGOV", "test", 1, ATTEMPT)]),
+    ]
     return {"evidence": found if with_evidence else [], "forms": [FORM_VIEW], **learner.roadmap_values(FRAMEWORK, standings, path)}
 
 
@@ -515,9 +707,27 @@ def _states() -> Iterator[State]:
     yield State("item-first", ITEM, "learner/item.html", lambda: item_values(position=1, saved_at=None), framed=True)
     yield State("item-last-minute", ITEM, "learner/item.html", lambda: item_values(position=20, seconds_left=55))
     yield State("item-moved-here", ITEM, "learner/item.html", lambda: item_values(device_moved=True))
-    yield State("item-refused-number", ITEM, "learner/item.html", lambda: item_values({"value": "สี่สิบสอง"}, NumberExpected(), kind="numeric"), status=422)
-    yield State("item-refused-choice", ITEM, "learner/item.html", lambda: item_values({"value": "c"}, AnswerInvalid(), kind="multiple_choice"), status=422)
-    yield State("item-refused-order", ITEM, "learner/item.html", lambda: item_values({"order-a": "1", "order-b": "1"}, AnswerInvalid(), kind="ordering"), status=422)
+    yield State(
+        "item-refused-number",
+        ITEM,
+        "learner/item.html",
+        lambda: item_values({"value": "สี่สิบสอง"}, NumberExpected(), kind="numeric"),
+        status=422,
+    )
+    yield State(
+        "item-refused-choice",
+        ITEM,
+        "learner/item.html",
+        lambda: item_values({"value": "c"}, AnswerInvalid(), kind="multiple_choice"),
+        status=422,
+    )
+    yield State(
+        "item-refused-order",
+        ITEM,
+        "learner/item.html",
+        lambda: item_values({"order-a": "1", "order-b": "1"}, AnswerInvalid(), kind="ordering"),
+        status=422,
+    )
     yield State("result-firm-sent", f"{ITEM}/result", "learner/result.html", lambda: result_values(FIRM, "sent", PATH))
     yield State("result-shaky-parked", f"{ITEM}/result", "learner/result.html", lambda: result_values(SHAKY, "parked", REACHED, {}))
     yield State("result-waiting", f"{ITEM}/result", "learner/result.html", lambda: result_values(FIRM, "waiting", None))
@@ -532,15 +742,29 @@ def _states() -> Iterator[State]:
 
     teach = f"/teach/{LAUNCH}/activities/{FORM}"
     yield State("class-mixed", teach, "teacher/activity.html", lambda: class_values(class_rows()), Role.INSTRUCTOR)
-    yield State("class-large", teach, "teacher/activity.html", lambda: class_values(class_rows(120), sort="activity", page="2"), Role.INSTRUCTOR)
-    yield State("class-parked", teach, "teacher/activity.html", lambda: class_values(class_rows(), state="parked", sort="state"), Role.INSTRUCTOR)
+    yield State(
+        "class-large", teach, "teacher/activity.html", lambda: class_values(class_rows(120), sort="activity", page="2"), Role.INSTRUCTOR
+    )
+    yield State(
+        "class-parked", teach, "teacher/activity.html", lambda: class_values(class_rows(), state="parked", sort="state"), Role.INSTRUCTOR
+    )
     yield State("class-nobody-open", teach, "teacher/activity.html", lambda: class_values(class_rows(1), state="open"), Role.INSTRUCTOR)
     yield State("class-empty", teach, "teacher/activity.html", lambda: class_values([]), Role.INSTRUCTOR, framed=True)
 
     lead = f"/executive/{LAUNCH}/"
-    yield State("executive-nation", lead, "executive/home.html", lambda: executive.home_values(nation(), CENTRAL, FRAMEWORK, {}), Role.EXECUTIVE)
-    yield State("executive-area", lead, "executive/home.html", lambda: executive.home_values(nation(), CENTRAL, FRAMEWORK, {"area": "DGOV", "measure": "coverage", "group": "2"}), Role.EXECUTIVE)
-    yield State("executive-small", lead, "executive/home.html", lambda: executive.home_values(small_agency(), OWN, FRAMEWORK, {}), Role.EXECUTIVE)
+    yield State(
+        "executive-nation", lead, "executive/home.html", lambda: executive.home_values(nation(), CENTRAL, FRAMEWORK, {}), Role.EXECUTIVE
+    )
+    yield State(
+        "executive-area",
+        lead,
+        "executive/home.html",
+        lambda: executive.home_values(nation(), CENTRAL, FRAMEWORK, {"area": "DGOV", "measure": "coverage", "group": "2"}),
+        Role.EXECUTIVE,
+    )
+    yield State(
+        "executive-small", lead, "executive/home.html", lambda: executive.home_values(small_agency(), OWN, FRAMEWORK, {}), Role.EXECUTIVE
+    )
 
     yield State("admin-well", f"/admin/{LAUNCH}/", "admin/home.html", lambda: admin.home_values(WELL), Role.ADMINISTRATOR)
     yield State("admin-ill", f"/admin/{LAUNCH}/", "admin/home.html", lambda: admin.home_values(ILL), Role.ADMINISTRATOR)
@@ -553,8 +777,17 @@ def _states() -> Iterator[State]:
     yield State("error-away", f"{LEARN}/roadmap", page, lambda: error(Unavailable(), 503), status=503)
     yield State("error-teacher", teach, page, lambda: error(Unexpected(), 500), Role.INSTRUCTOR, status=500)
     yield State("error-request", "/lti/launch", page, lambda: error(RequestRefused(), 400), None, status=400)
-    yield State("error-issuer", "/lti/login", page, lambda: error(IssuerUnknown(issuer=f"https://evil.example/{HOSTILE}"), 400), None, status=400)
-    yield State("error-cookie", "/lti/launch", page, lambda: error(BindingMissing(relaunch_url="/lti/login?iss=https%3A%2F%2Flms.example.go.th"), 400), None, status=400)
+    yield State(
+        "error-issuer", "/lti/login", page, lambda: error(IssuerUnknown(issuer=f"https://evil.example/{HOSTILE}"), 400), None, status=400
+    )
+    yield State(
+        "error-cookie",
+        "/lti/launch",
+        page,
+        lambda: error(BindingMissing(relaunch_url="/lti/login?iss=https%3A%2F%2Flms.example.go.th"), 400),
+        None,
+        status=400,
+    )
     yield State("error-session", f"{LEARN}/path", page, lambda: error(SessionMissing(), 401), None, status=401)
 
 

@@ -16,6 +16,13 @@ RESPONSES = f"/learn/{states.LAUNCH}/attempts/{states.ATTEMPT}/responses"
 NEXT_ITEM = "/next-item"
 
 
+OUTLINE = """(() => {
+  const shown = document.activeElement.closest('.choice') ?? document.activeElement;
+  const style = getComputedStyle(shown);
+  return [style.outlineStyle, parseFloat(style.outlineWidth)];
+})()"""
+
+
 class Server:
     """The pages, with a place for answers that answers as the test wants."""
 
@@ -93,9 +100,7 @@ def test_the_focus_is_visible_on_every_stop_of_the_walk(page, server):
 
     for _ in range(9):
         page.keyboard.press("Tab")
-        outline = page.evaluate(
-            "(() => { const p = document.activeElement; const shown = p.closest('.choice') ?? p; const s = getComputedStyle(shown); return [s.outlineStyle, parseFloat(s.outlineWidth)]; })()"
-        )
+        outline = page.evaluate(OUTLINE)
         assert outline == ["solid", 3], focused(page)
 
 
@@ -207,10 +212,14 @@ def test_every_kind_is_answered_without_script(kind, chromium, server):
     page.get_by_role("button", name="Save and continue").click()
 
     expected = {
-        "single_choice": {"value": ["b"]}, "multiple_choice": {"value": ["a", "d"]}, "true_false": {"value": ["false"]},
+        "single_choice": {"value": ["b"]},
+        "multiple_choice": {"value": ["a", "d"]},
+        "true_false": {"value": ["false"]},
         "ordering": {"order-a": ["1"], "order-b": ["2"], "order-c": ["3"], "order-d": ["4"]},
-        "matching": {"match-s1": ["t2"], "match-s2": ["t3"], "match-s3": ["t1"]}, "numeric": {"value": ["๔๒"]}, "short_text": {"value": ["2FA"]},
-    }  # fmt: skip
+        "matching": {"match-s1": ["t2"], "match-s2": ["t3"], "match-s3": ["t1"]},
+        "numeric": {"value": ["๔๒"]},
+        "short_text": {"value": ["2FA"]},
+    }
     assert server.received[0].items() >= expected[kind].items()
     assert page.url.endswith(NEXT_ITEM)
     context.close()

@@ -8,6 +8,7 @@ import pytest
 
 from lti_tool.web import charts
 
+
 def parse(svg):
     return ET.fromstring(str(svg))
 
@@ -96,7 +97,9 @@ def test_the_error_bar_spans_low_to_high_and_stays_within_the_chart():
 def test_a_track_fills_the_steps_up_to_the_level_and_hatches_what_is_not_known():
     levels = ["0", "1", "2", "3", "4"]
 
-    svg = charts.tracks([charts.Track("A", 2, 3, "2"), charts.Track("B", None, None, "?")], levels=levels, title="T", description="D", name="t")
+    svg = charts.tracks(
+        [charts.Track("A", 2, 3, "2"), charts.Track("B", None, None, "?")], levels=levels, title="T", description="D", name="t"
+    )
 
     assert len(rects(svg, "reached")) == 2
     assert [part.get("fill") for part in rects(svg, "unknown")] == ["url(#t-hatch)"] * 4
@@ -104,7 +107,12 @@ def test_a_track_fills_the_steps_up_to_the_level_and_hatches_what_is_not_known()
 
 
 def test_the_shares_of_a_stacked_bar_fill_it_in_proportion():
-    shares = [charts.Share("Low", 10, "level-0"), charts.Share("None", 0, "level-1"), charts.Share("High", 25, "level-2"), charts.Share("?", 5, "unknown")]
+    shares = [
+        charts.Share("Low", 10, "level-0"),
+        charts.Share("None", 0, "level-1"),
+        charts.Share("High", 25, "level-2"),
+        charts.Share("?", 5, "unknown"),
+    ]
 
     svg = charts.stacked(shares, title="T", description="D", name="s")
 
@@ -124,7 +132,13 @@ def test_nobody_at_all_is_an_empty_rail():
 
 
 def test_a_hidden_heatmap_cell_has_its_text_and_no_tone_of_a_value():
-    svg = charts.heatmap([("Unit", [charts.Cell(None, "<5"), charts.Cell(1.0, "100%"), charts.Cell(0.0, "0%")])], ["A", "B", "C"], title="T", description="D", name="h")
+    svg = charts.heatmap(
+        [("Unit", [charts.Cell(None, "<5"), charts.Cell(1.0, "100%"), charts.Cell(0.0, "0%")])],
+        ["A", "B", "C"],
+        title="T",
+        description="D",
+        name="h",
+    )
 
     assert [part.get("class") for part in rects(svg, "cell")] == ["cell unknown", "cell heat-4", "cell heat-0"]
     assert texts(svg)[-3:] == ["<5", "100%", "0%"]

@@ -11,11 +11,20 @@ SIZES = {"phone": (320, 480), "desktop": (1100, 700)}
 TAGS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
 MIN_TARGET = 44
 
+JUDGE = """(tags) => axe.run(document, { runOnly: tags })
+  .then((found) => found.violations.map((one) => [one.id, one.nodes.map((node) => node.html.slice(0, 200))]))"""
+
+SPACING = """html { font-size: 200%; } body { font-size: 32px; } p { margin-bottom: 2em !important; }
+* { line-height: 1.8 !important; word-spacing: .16em !important; }"""
+
+STUCK = """[...document.querySelectorAll('*')]
+  .filter((part) => ['sticky', 'fixed'].includes(getComputedStyle(part).position)).map((part) => part.getBoundingClientRect().height)"""
+
 TARGETS = """() => [...document.querySelectorAll('a, button, select, input:not([type=hidden]), summary')]
   .filter((part) => part.checkVisibility({ visibilityProperty: true }) && !part.closest('.skip, dialog:not([open])'))
   .map((part) => part.closest('label.choice') ?? part)
   .map((part) => [part.outerHTML.slice(0, 120), part.getBoundingClientRect()])
-  .filter(([, box]) => box.height < %d - 0.5 || box.width < 24).map(([html, box]) => `${box.width}x${box.height} ${html}`)"""
+  .filter(([, box]) => box.height < %d - 0.5 || box.width < 40).map(([html, box]) => `${box.width}x${box.height} ${html}`)"""
 
 
 @pytest.fixture(params=[(size, language) for size in SIZES for language in ("th", "en")], ids="-".join, scope="module")
@@ -34,7 +43,11 @@ def open_state(page: Page, url: str, state: states.State, language: str) -> list
     complaints: list[str] = []
 
     def hear(message):
-        if message.type == "error" and "server responded with a status of 4" not in message.text and "server responded with a status of 5" not in message.text:
+        if (
+            message.type == "error"
+            and "server responded with a status of 4" not in message.text
+            and "server responded with a status of 5" not in message.text
+        ):
             complaints.append(message.text)
 
     page.on("console", hear)
@@ -52,9 +65,7 @@ def test_a_page_has_no_barrier_no_overflow_no_small_target_and_no_complaint(name
 
     complaints = open_state(page, pages_url, states.STATES[name], language)
     page.evaluate(axe_source)
-    violations = page.evaluate(
-        "(tags) => axe.run(document, { runOnly: tags }).then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 200))]))", TAGS
-    )
+    violations = page.evaluate(JUDGE, TAGS)
 
     assert violations == []
     assert complaints == []
@@ -70,10 +81,10 @@ def test_the_judge_finds_a_barrier_that_is_there(chromium, axe_source):
     page.set_content("<html><body><main><h1>T</h1><img src='data:,'><button></button></main></body></html>")
     page.evaluate(axe_source)
 
-    found = page.evaluate("(tags) => axe.run(document, { runOnly: tags }).then((r) => r.violations.map((v) => v.id))", TAGS)
+    found = page.evaluate(JUDGE, TAGS)
 
     page.close()
-    assert {"image-alt", "button-name", "html-has-lang"} <= set(found)
+    assert {"image-alt", "button-name", "html-has-lang"} <= {name for name, _nodes in found}
 
 
 @pytest.mark.parametrize("name", ["item-ordering", "result-firm-sent", "executive-nation", "error-issuer"])
@@ -81,9 +92,7 @@ def test_wide_text_spacing_and_double_text_size_lose_nothing(name, chromium, pag
     context = chromium.new_context(viewport={"width": 640, "height": 700}, bypass_csp=True)
     page = context.new_page()
     page.goto(pages_url + states.address(states.STATES[name], "th"))
-    page.add_style_tag(
-        content="html { font-size: 200%; } body { font-size: 32px; } * { line-height: 1.8 !important; word-spacing: .16em !important; } p { margin-bottom: 2em !important; }"
-    )
+    page.add_style_tag(content=SPACING)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 640
     context.close()
@@ -93,9 +102,7 @@ def test_nothing_that_sticks_is_taller_than_48_px(chromium, pages_url):
     page = chromium.new_page(viewport={"width": 320, "height": 480})
     page.goto(pages_url + states.address(states.STATES["item-single_choice"], "th"))
 
-    stuck = page.evaluate(
-        "[...document.querySelectorAll('*')].filter((p) => ['sticky', 'fixed'].includes(getComputedStyle(p).position)).map((p) => p.getBoundingClientRect().height)"
-    )
+    stuck = page.evaluate(STUCK)
 
     page.close()
     assert len(stuck) == 1

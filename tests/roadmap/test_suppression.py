@@ -181,6 +181,43 @@ def _with_target(row: Part) -> Part:
     return Part(row.key, row.scope, {AREA: Count(cell.assessed, cell.judged, cell.met or 0)})
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [part("u0", 10, 10, 10), part("u1", 20, 20, 18), part("u2", 60, 60, 30)],
+        [part("u0", 10, 10, 0), part("u1", 20, 20, 2), part("u2", 60, 60, 30)],
+        [part("u0", 6, 3, 1), part("u1", 60, 60, 30)],
+        [part("u0", 6, 3, 1), part("u1", 20, 19, 9), part("u2", 60, 30, 10)],
+        [part("u0", 2, 2, 1), part("u1", 2, 2, 1), part("u2", 60, 30, 10)],
+    ],
+)
+def test_a_table_in_which_one_more_hidden_part_is_not_enough(parts: list[Part]) -> None:
+    masks = protect(parts, k=K)
+
+    assert attack_one_table(parts, masks) >= K - 1e-6
+
+
+def test_hidden_parts_that_all_met_together_take_another_with_them() -> None:
+    parts = [part("u0", 3, 3, 3), part("u1", 6, 6, 6), part("u2", 60, 60, 30), part("u3", 70, 70, 30)]
+
+    masks = protect(parts, k=K)
+
+    assert AREA in masks.parts["u2"].met, "or all nine of the first two would be known to have met the target"
+    assert AREA not in masks.parts["u2"].assessed
+    assert masks.parts["u3"] == masks.whole == Mask()
+
+
+def test_an_agency_whose_units_cannot_be_protected_is_hidden_in_the_table_above() -> None:
+    units = [part("a0", 6, 3, 1), part("a1", 60, 60, 30)]
+    others = {key: [part(f"{key}0", 80, 50, 20)] for key in "bc"}
+
+    upper, lower = protect_levels({"a": units, **others}, k=K)
+
+    assert AREA in protect(units, k=K).whole.assessed
+    assert AREA in upper.parts["a"].assessed
+    assert lower["a"].whole == upper.parts["a"]
+
+
 def test_the_attacker_finds_a_cell_that_is_hidden_alone() -> None:
     parts = [part("u0", 20, 15, 8), part("u1", 30, 20, 9), part("u2", 4, 3, 1)]
     naive = Masks(

@@ -1,9 +1,11 @@
 """Who may speak to the LRS, in which version, and what every answer carries."""
 
 import base64
+import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from kernel.errors import NotFound
 from xapi import api
@@ -17,7 +19,9 @@ def basic(user, secret):
     return {**V2, "Authorization": "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()}
 
 
-@pytest.mark.parametrize("scheme", ["", "Bearer x", "Basic", "Basic !!!", "Basic " + base64.b64encode(b"\xff\xfe").decode(), "Basic eDp5"])
+@pytest.mark.parametrize(
+    "scheme", ["", "Bearer x", "Basic", "Basic !!!", "Basic " + base64.b64encode(b"\xff\xfe").decode(), "Basic eDp5", "Basic é"]
+)
 def test_no_or_a_wrong_credential_is_401(http, lrs, scheme):
     """H43."""
     answer = http.get("/xapi/statements", headers={**V2, "Authorization": scheme} if scheme else V2)
@@ -99,7 +103,7 @@ def test_a_secret_is_not_stored_and_use_is_noted_once_an_hour(database, clock, l
     lrs.get()
     with database.reading() as db:
         [view] = api.list_keys(db, tenant_id=1)
-        row = str(db.execute(__import__("sqlalchemy").text("SELECT * FROM xapi_key")).one())
+        row = str(db.execute(text("SELECT * FROM xapi_key")).one())
     assert view.last_used_at == now
     assert lrs.key.secret not in row
 
@@ -145,7 +149,15 @@ def test_a_request_without_version_is_refused_in_the_terms_of_its_mount(lrs, new
 @pytest.mark.parametrize("mount", ["/xapi", "/xapi/1.0.3"])
 @pytest.mark.parametrize(
     ("asked", "answered"),
-    [("2.0.0", "2.0.0"), ("2.0", "2.0.0"), ("2.0.7", "2.0.0"), ("1.0.3", "1.0.3"), ("1.0", "1.0.3"), ("1.0.0", "1.0.3"), ("1.0.2", "1.0.3")],
+    [
+        ("2.0.0", "2.0.0"),
+        ("2.0", "2.0.0"),
+        ("2.0.7", "2.0.0"),
+        ("1.0.3", "1.0.3"),
+        ("1.0", "1.0.3"),
+        ("1.0.0", "1.0.3"),
+        ("1.0.2", "1.0.3"),
+    ],
 )
 def test_a_request_is_answered_in_the_version_it_names(lrs, new_statement, mount, asked, answered):
     client = lrs.speaking(asked, mount)
@@ -172,7 +184,13 @@ def test_about_needs_neither_version_nor_credential(http, path):
 
 
 def test_consistent_through_is_recent_on_every_answer(lrs, clock, new_statement):
-    answers = [lrs.get(), lrs.get(limit="x"), lrs.post(new_statement()), lrs.post({}), lrs.get(statementId="9e13cefd-53d3-4eac-b5ed-2cf6693903bb")]
+    answers = [
+        lrs.get(),
+        lrs.get(limit="x"),
+        lrs.post(new_statement()),
+        lrs.post({}),
+        lrs.get(statementId="9e13cefd-53d3-4eac-b5ed-2cf6693903bb"),
+    ]
 
     for answer in answers:
         assert answer.headers["X-Experience-API-Consistent-Through"].startswith("2026-11-22T02:")
@@ -194,9 +212,12 @@ def test_other_methods_are_405_in_json(lrs, method):
     answer = lrs.http.open("/xapi/statements", method=method, headers=basic(lrs.key.key, lrs.key.secret))
 
     assert answer.status_code == 405
-    if method != "OPTIONS":
-        assert answer.json["error"]["code"] == "method_refused"
-        assert "POST" in answer.headers["Allow"]
+    assert answer.json["error"]["code"] == "method_refused"
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_an_unknown_address_without_version_is_refused_for_that(http):
+    assert http.get("/xapi/nothing").json["error"]["code"] == "version_refused"
 
 
 @pytest.mark.parametrize("path", ["/xapi", "/xapi/nothing", "/xapi/1.0.3/nothing/here"])
@@ -210,7 +231,7 @@ def test_other_addresses_are_404_in_json(http, path):
 def test_no_answer_invites_other_origins(lrs):
     answer = lrs.get(headers={"Origin": "https://elsewhere.example"})
 
-    assert not [name for name in answer.headers.keys() if name.lower().startswith("access-control")]
+    assert not [name for name, _ in answer.headers if name.lower().startswith("access-control")]
 
 
 def test_statement_answers_are_not_cached_by_others(lrs):
@@ -225,7 +246,7 @@ def alternate(lrs, method, query=None, **form):
 def test_the_alternate_syntax_works_in_1_0_3(lrs, new_statement):
     """Communication 1.3."""
     statement_id = "9e13cefd-53d3-4eac-b5ed-2cf6693903bb"
-    content = __import__("json").dumps(new_statement(), ensure_ascii=False)
+    content = json.dumps(new_statement(), ensure_ascii=False)
 
     put = alternate(lrs, "PUT", statementId=statement_id, content=content, **{"Content-Type": "application/json"})
     got = alternate(lrs, "GET", statementId=statement_id)

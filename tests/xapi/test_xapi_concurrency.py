@@ -3,6 +3,7 @@
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 from flask import Flask
@@ -82,7 +83,7 @@ def test_pollers_miss_and_double_nothing_while_writers_run(live, database, new_s
     with database.reading() as db:
         rows = list(api.iter_statements(db, tenant_id=1, batch=100))
     assert [row.id for row in rows] == seen
-    assert all(before.stored < after.stored for before, after in zip(rows, rows[1:], strict=False))
+    assert all(before.stored < after.stored for before, after in pairwise(rows))
 
 
 def test_a_reader_never_sees_a_later_place_before_an_earlier_one(live, database, new_statement):

@@ -55,9 +55,7 @@ def test_the_door_refuses_as_http_does(database, new_statement, now):
 def test_iteration_goes_on_after_a_place_and_through_every_tenant(database, new_statement, now):
     with database.transaction() as db:
         for tenant_id in (2, 1):
-            api.store_statements(
-                db, tenant_id=tenant_id, statements=[new_statement() for _ in range(5)], authority=AUTHORITY, now=now
-            )
+            api.store_statements(db, tenant_id=tenant_id, statements=[new_statement() for _ in range(5)], authority=AUTHORITY, now=now)
 
     with database.reading() as db:
         every = list(api.iter_statements(db, batch=2))

@@ -220,7 +220,17 @@ def test_a_statement_is_found_by_what_it_refers_to_however_far(lrs, new_statemen
     every = {a["id"], b["id"], c["id"]}
     for params in ({"agent": OTHER}, {"verb": PASSED}, {"activity": COURSE}, {"agent": OTHER, "verb": PASSED, "related_agents": "true"}):
         assert set(lrs.ids(**params)) == every
-    assert lrs.ids(verb="http://adlnet.gov/expapi/verbs/answered", agent=c["actor"], since="2026-11-22T02:29:00Z") != [c["id"]]
+
+
+def test_since_holds_for_the_referring_statement_itself(lrs, clock, new_statement):
+    """Communication 2.1.3: time based parameters apply to the statement that makes the reference."""
+    [target] = stored(lrs, new_statement(actor=OTHER))
+    moment = lrs.get(statementId=target).json["stored"]
+    clock.forward(seconds=1)
+    [referring] = stored(lrs, new_statement(object={"objectType": "StatementRef", "id": target}))
+
+    assert lrs.ids(agent=OTHER, since=moment) == [referring]
+    assert lrs.ids(agent=OTHER, until=moment) == [target]
 
 
 def test_statements_that_refer_to_each_other_in_a_ring_are_stored(lrs, new_statement):
@@ -325,6 +335,12 @@ def test_a_parameter_given_twice_is_refused(lrs):
 @pytest.mark.parametrize("query", ["verb=%FF%FE", "agent=%7B", "agent={}{}", "agent=%22%00%22", "&".join(f"x{n}=1" for n in range(200))])
 def test_broken_query_strings_are_refused_not_failed(lrs, query):
     assert lrs.follow("/xapi/statements?" + query).status_code == 400
+
+
+def test_bytes_of_a_query_string_that_are_no_utf8_are_refused(lrs):
+    answer = lrs.http.get("/xapi/statements", environ_overrides={"QUERY_STRING": "verb=\xff"}, headers=lrs._headers())
+
+    assert (answer.status_code, answer.json["error"]["rule"]) == (400, "not_utf8")
 
 
 def test_nothing_found_is_an_empty_list(lrs):

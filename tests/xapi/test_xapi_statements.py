@@ -45,7 +45,8 @@ def test_a_posted_statement_is_stamped_and_read_back(lrs, clock, new_statement):
 def test_the_received_text_is_kept_letter_for_letter(lrs, new_statement):
     statement_id = str(uuid.uuid4())
     sent = json.dumps(new_statement(id=statement_id), ensure_ascii=False)[:-1] + (
-        ',  "result" : {"score":{"raw":1.50, "max" : 2E0},"response":"ตอบ \\u0e01 \\/ ๒","extensions":{"https://e.go.th/big":12345678901234567890.10}} }'
+        ',  "result" : {"score":{"raw":1.50, "max" : 2E0},"response":"ตอบ \\u0e01 \\/ ๒",'
+        '"extensions":{"https://e.go.th/big":12345678901234567890.10}} }'
     )
 
     lrs.post(sent.encode())
@@ -95,7 +96,9 @@ def test_lone_context_activities_come_back_as_lists(lrs, new_statement):
     assert kept["object"]["context"]["contextActivities"] == listed
 
 
-@pytest.mark.parametrize(("version", "mount", "stamped"), [("2.0.0", "/xapi", "2.0.0"), ("1.0.3", "/xapi", "1.0.0"), ("1.0", "/xapi/1.0.3", "1.0.0")])
+@pytest.mark.parametrize(
+    ("version", "mount", "stamped"), [("2.0.0", "/xapi", "2.0.0"), ("1.0.3", "/xapi", "1.0.0"), ("1.0", "/xapi/1.0.3", "1.0.0")]
+)
 def test_a_statement_without_version_gets_that_of_the_request(lrs, new_statement, version, mount, stamped):
     [statement_id] = lrs.speaking(version, mount).post(new_statement()).json
 
@@ -206,7 +209,7 @@ def test_an_empty_batch_stores_nothing(lrs):
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"actor":NaN}', b'{"a":Infinity}', b'[1,]', b'{"a":1,"a":2}', b"[" * 100_000, b'{"a":' * 100_000, b'"\\u0000"', b'"\\ud800"',
+        b'{"actor":NaN}', b'{"a":Infinity}', b"[1,]", b'{"a":1,"a":2}', b"[" * 100_000, b'{"a":' * 100_000, b'"\\u0000"', b'"\\ud800"',
         b'{"a":"\xff"}', b"", b"\xef\xbb\xbf[]", b"[] []",
     ],
 )  # fmt: skip

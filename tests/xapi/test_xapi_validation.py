@@ -9,11 +9,18 @@ from xapi.api import StatementInvalid, validate_statement
 
 AGENT = {"mbox": "mailto:somsri@example.go.th"}
 REF = {"objectType": "StatementRef", "id": "9e13cefd-53d3-4eac-b5ed-2cf6693903bb"}
-CHOICE = {"interactionType": "choice", "choices": [{"id": "a"}, {"id": "b", "description": {"th": "ข้อ ข"}}], "correctResponsesPattern": ["a"]}
+CHOICE = {
+    "interactionType": "choice",
+    "choices": [{"id": "a"}, {"id": "b", "description": {"th": "ข้อ ข"}}],
+    "correctResponsesPattern": ["a"],
+}
 ATTACHMENT = {
-    "usageType": "http://example.com/usage", "display": {"th": "ใบรับรอง"}, "contentType": "text/plain; charset=ascii", "length": 27,
+    "usageType": "http://example.com/usage",
+    "display": {"th": "ใบรับรอง"},
+    "contentType": "text/plain; charset=ascii",
+    "length": 27,
     "sha2": "495395e777cd98da653df9615d09c0fd6bb2f8d4788394cd53c56a3bfdcd848a",
-}  # fmt: skip
+}
 
 
 def statement(**fields: Any) -> dict[str, Any]:
@@ -65,10 +72,16 @@ VALID = {
 INVALID = {
     "no identifier (Data 2.4.2.1)": (statement(actor={"name": "ก"}), "one_ifi", "/actor"),
     "two identifiers (Data 2.4.2.1)": (statement(actor={**AGENT, "openid": "https://e.go.th"}), "one_ifi", "/actor"),
-    "identified group with two identifiers": (statement(actor={"objectType": "Group", **AGENT, "openid": "https://e.go.th"}), "one_ifi", "/actor"),
+    "identified group with two identifiers": (
+        statement(actor={"objectType": "Group", **AGENT, "openid": "https://e.go.th"}),
+        "one_ifi",
+        "/actor",
+    ),
     "anonymous group without members": (statement(actor={"objectType": "Group", "name": "ก"}), "anonymous_group", "/actor"),
     "group in a group": (
-        statement(actor={"objectType": "Group", "member": [{"objectType": "Group", **AGENT}]}), "unknown_value", "/actor/member/0/objectType",
+        statement(actor={"objectType": "Group", "member": [{"objectType": "Group", **AGENT}]}),
+        "unknown_value",
+        "/actor/member/0/objectType",
     ),
     "members without objectType Group": (statement(actor={**AGENT, "member": []}), "unknown_property", "/actor"),
     "mbox without mailto": (statement(actor={"mbox": "somsri@example.go.th"}), "mailto", "/actor/mbox"),
@@ -106,20 +119,34 @@ INVALID = {
     "raw under min": (statement(result={"score": {"raw": -1, "min": 0}}), "score_order", "/result/score"),
     "min not below max": (statement(result={"score": {"min": 10, "max": 10}}), "score_order", "/result/score"),
     "revision without activity (Data 2.4.6)": (
-        statement(object={"objectType": "Agent", **AGENT}, context={"revision": "1"}), "revision_needs_activity", "/context/revision",
+        statement(object={"objectType": "Agent", **AGENT}, context={"revision": "1"}),
+        "revision_needs_activity",
+        "/context/revision",
     ),
     "platform in a sub-statement about an agent": (
-        substatement(object={"objectType": "Agent", **AGENT}, context={"platform": "x"}), "revision_needs_activity", "/object/context/platform",
+        substatement(object={"objectType": "Agent", **AGENT}, context={"platform": "x"}),
+        "revision_needs_activity",
+        "/object/context/platform",
     ),
     "team that is an agent": (statement(context={"team": AGENT}), "team_is_group", "/context/team"),
-    "unknown kind of context activity": (statement(context={"contextActivities": {"course": []}}), "unknown_property", "/context/contextActivities"),
+    "unknown kind of context activity": (
+        statement(context={"contextActivities": {"course": []}}),
+        "unknown_property",
+        "/context/contextActivities",
+    ),
     "sub-statement with id (Data 2.4.4.3)": (substatement(id="9e13cefd-53d3-4eac-b5ed-2cf6693903bb"), "unknown_property", "/object"),
     "sub-statement with authority": (substatement(authority=AGENT), "unknown_property", "/object"),
     "sub-statement with stored": (substatement(stored="2024-01-01T00:00:00Z"), "unknown_property", "/object"),
     "sub-statement with version": (substatement(version="1.0.0"), "unknown_property", "/object"),
-    "sub-statement in a sub-statement": (substatement(object=statement(objectType="SubStatement")), "unknown_value", "/object/object/objectType"),
+    "sub-statement in a sub-statement": (
+        substatement(object=statement(objectType="SubStatement")),
+        "unknown_value",
+        "/object/object/objectType",
+    ),
     "voiding without reference (Data 2.3.2)": (
-        statement(verb={"id": "http://adlnet.gov/expapi/verbs/voided"}), "voiding_needs_statement_ref", "/object",
+        statement(verb={"id": "http://adlnet.gov/expapi/verbs/voided"}),
+        "voiding_needs_statement_ref",
+        "/object",
     ),
     "unknown interaction type": (activity(interactionType="essay"), "unknown_value", "/object/definition/interactionType"),
     "choices without interaction type": (activity(choices=[{"id": "a"}]), "interaction_type_missing", "/object/definition"),
@@ -127,23 +154,32 @@ INVALID = {
     "a choice twice": (activity(interactionType="choice", choices=[{"id": "a"}] * 2), "component_repeated", "/object/definition/choices"),
     "an invalid context activity": (
         statement(context={"contextActivities": {"other": [{"id": "https://e.go.th", "definition": {"choices": []}}]}}),
-        "interaction_type_missing", "/context/contextActivities/other/0/definition",
+        "interaction_type_missing",
+        "/context/contextActivities/other/0/definition",
     ),
     "attachment without sha2": (
-        statement(attachments=[{k: v for k, v in ATTACHMENT.items() if k != "sha2"}]), "missing_property", "/attachments/0",
+        statement(attachments=[{k: v for k, v in ATTACHMENT.items() if k != "sha2"}]),
+        "missing_property",
+        "/attachments/0",
     ),
     "authority group of one": (statement(authority={"objectType": "Group", "member": [AGENT]}), "authority_pair", "/authority/member"),
-    "authority group without application": (statement(authority={"objectType": "Group", "member": [AGENT] * 2}), "authority_pair", "/authority/member"),
+    "authority group without application": (
+        statement(authority={"objectType": "Group", "member": [AGENT] * 2}),
+        "authority_pair",
+        "/authority/member",
+    ),
     "authority that is an identified group": (
         statement(authority={"objectType": "Group", **AGENT, "member": [{"account": {"homePage": "https://e.go.th", "name": "1"}}, AGENT]}),
-        "authority_pair", "/authority",
+        "authority_pair",
+        "/authority",
     ),
     "relevantTypes empty": (
         statement(context={"contextAgents": [{"objectType": "contextAgent", "agent": AGENT, "relevantTypes": []}]}),
-        "relevant_types_empty", "/context/contextAgents/0/relevantTypes",
+        "relevant_types_empty",
+        "/context/contextAgents/0/relevantTypes",
     ),
     "version 1.1": (statement(version="1.1.0"), "version", "/version"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", VALID)

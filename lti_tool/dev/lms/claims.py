@@ -134,11 +134,11 @@ def resource_link_claims(launch: Launch, *, nonce: str, issued_at: int) -> dict[
     return claims | _service_claims(launch)
 
 
-def custom_parameters(launch: Launch) -> dict[str, str]:
+def custom_parameters(launch: Launch) -> dict[str, str | None]:
     """Custom parameters of registration and link, substituted, each name also in lower case with `_`.
 
     The registration's value wins over the link's. A variable is replaced only when it is the whole value;
-    one that is not known stays as its literal text.
+    one that is not known stays as its literal text, one that privacy withholds becomes null.
     """
     variables = _variables(launch)
     merged = {**launch.activity.custom, **launch.tool.custom}
@@ -169,17 +169,17 @@ def _service_claims(launch: Launch) -> dict[str, Any]:
     return claims
 
 
-def _variables(launch: Launch) -> Mapping[str, str]:
+def _variables(launch: Launch) -> Mapping[str, str | None]:
     person, course, activity = launch.person, launch.course, launch.activity
-    given, family = name_parts(person, launch.locale) if launch.tool.shares_name else ("", "")
+    given, family = name_parts(person, launch.locale) if launch.tool.shares_name else (None, None)
     word = "Learner" if roles_in_launch(person, course.id) == [names.LEARNER] else "Instructor"
     return {
         "$User.id": person.id,
         "$User.username": person.username,
-        "$Person.name.full": text_in(launch.locale, person.name) if launch.tool.shares_name else "",
+        "$Person.name.full": text_in(launch.locale, person.name) if launch.tool.shares_name else None,
         "$Person.name.given": given,
         "$Person.name.family": family,
-        "$Person.email.primary": person.email if launch.tool.shares_email else "",
+        "$Person.email.primary": person.email if launch.tool.shares_email else None,
         "$Person.sourcedId": person.sourcedid,
         "$Person.address.timezone": launch.config.time_zone,
         "$Context.id": course.id,

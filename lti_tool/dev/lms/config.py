@@ -75,6 +75,8 @@ class Activity:
     custom: Mapping[str, str] = field(default_factory=dict)
     audience: frozenset[PersonKind] = frozenset()
     """Who sees it; empty means everyone of the course."""
+    opens_in_window: bool = False
+    """Launch container "new window": the course page leads straight to the tool, without a frame."""
 
 
 @dataclass(frozen=True, slots=True)

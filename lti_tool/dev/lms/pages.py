@@ -83,9 +83,11 @@ def course(course_id: str) -> str:
 
 
 @bp.get("/activities/<activity_id>")
-def activity(activity_id: str) -> str:
-    """One activity: the tool in its frame."""
+def activity(activity_id: str) -> str | Response:
+    """One activity: the tool in its frame, or in the window of its own that the link asks for."""
     found, wanted = visitor.activity_for(_visitor(), activity_id)
+    if wanted.opens_in_window:
+        return redirect(url_for("lms_launch.begin", activity_id=activity_id, target="window"))
     tool = the_lms().find_tool(deployment_id=wanted.deployment_id) or abort(404)
     g.frames_tools = True
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(tool.login_url))

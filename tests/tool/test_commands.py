@@ -1,0 +1,104 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLATFORM = [
+    "--issuer", "https://lms.example.go.th", "--client-id", "abc", "--deployment", "1",
+    "--auth-url", "https://lms.example.go.th/auth", "--token-url", "https://lms.example.go.th/token", "--jwks-url", "https://lms.example.go.th/certs",
+]  # fmt: skip
+
+
+@pytest.fixture
+def kaona(database_maker, tmp_path):
+    """Runs one command on an installation of its own."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("KAONA_")},
+        "KAONA_DATA_DIR": str(tmp_path),
+        "KAONA_DATABASE_URL": database_maker.new_empty(),
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def run(*arguments, code=0, **settings):
+        command = [sys.executable, "-m", "lti_tool", *arguments]
+        done = subprocess.run(command, env=environment | settings, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == code, done.stderr
+        return done
+
+    return run
+
+
+def test_a_newcomer_connects_a_platform_and_loads_the_content(kaona):
+    kaona("tenant", "add", "dmd", "--name-th", "กรมตัวอย่าง", "--name-en", "Sample Department")
+    kaona("platform", "add", "--tenant", "dmd", *PLATFORM)
+    kaona("items", "load-defaults")
+
+    platforms = json.loads(kaona("platform", "list", "--json").stdout)
+    forms = json.loads(kaona("items", "forms", "--tenant", "dmd", "--json").stdout)
+    frameworks = json.loads(kaona("framework", "list", "--json").stdout)
+
+    assert [(each["issuer"], each["client_id"], each["deployments"], each["tenant"]) for each in platforms] == [
+        ("https://lms.example.go.th", "abc", ["1"], "dmd")
+    ]
+    assert forms[0]["url"].startswith("http://127.0.0.1:8000/open/assessment/")
+    assert {"th-ds-2561", "th-ds-2567"} <= {each["id"] for each in frameworks}
+
+
+def test_a_secret_is_printed_once_and_never_again(kaona):
+    kaona("tenant", "add", "dmd", "--name-th", "ก", "--name-en", "A")
+
+    made = json.loads(kaona("lrs", "key", "create", "reader", "--tenant", "dmd", "--scope", "statements/read", "--json").stdout)
+    listed = kaona("lrs", "key", "list", "--tenant", "dmd", "--json").stdout
+
+    assert set(made) == {"key", "secret"}
+    assert made["key"] in listed
+    assert made["secret"] not in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["platform", "add", "--tenant", "nobody", *PLATFORM], 1, "tenant_unknown"),
+        (["platform", "add", "--tenant", "nobody"], 2, "--issuer"),
+        (["nothing"], 2, "nothing"),
+        (["lrs", "key", "create", "x", "--tenant", "nobody", "--scope", "all"], 1, "tenant_unknown"),
+        (["score", "retry", "no-such"], 1, "not_found"),
+    ],
+)
+def test_wrong_words_end_with_a_sentence_and_a_code(kaona, arguments, code, words):
+    done = kaona(*arguments, code=code)
+
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_settings_stop_the_start_together(kaona):
+    done = kaona("serve", code=2, KAONA_PUBLIC_URL="http://kaona.example.go.th", KAONA_WEB_WORKERS="0")
+
+    assert "KAONA_PUBLIC_URL" in done.stderr
+    assert "KAONA_WEB_WORKERS" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_tells_a_fresh_installation_that_all_is_well(kaona):
+    report = json.loads(kaona("doctor", "--json").stdout)
+
+    assert report["platforms"] == []
+    assert report["statements"] == 0
+
+
+def test_a_rebuild_of_nothing_is_equal(kaona):
+    assert json.loads(kaona("roadmap", "rebuild", "--json").stdout) == {
+        "statements": 0, "evidence": 0, "attainment": 0, "equal": 0, "different": 0, "differences": [],
+    }  # fmt: skip
+
+
+def test_help_imports_no_room(kaona):
+    code = "import sys, lti_tool.cli as c\ntry: c.main(['--help'])\nfinally: print([m for m in sys.modules if m in {'flask', 'sqlalchemy', 'pydantic'}])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.rstrip().endswith("[]")

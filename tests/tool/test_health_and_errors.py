@@ -1,0 +1,109 @@
+import orjson
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from lti_tool import migrate
+from lti_tool.app import create_app
+from lti_tool.settings import Settings
+from lti_tool.web.edge import without_transaction
+
+
+@pytest.fixture
+def app(database_maker, tmp_path, now):
+    from kernel.db import Database
+
+    database = Database(database_maker.new_empty())
+    migrate.upgrade(database)
+    app = create_app(Settings(data_dir=tmp_path), clock=lambda: now, database=database)
+    yield app
+    database.dispose()
+
+
+def test_a_running_tool_says_that_it_is_alive_ready_and_counted(app):
+    client = app.test_client()
+
+    assert client.get("/healthz").json == {"status": "ok"}
+    assert client.get("/readyz").json == {"status": "ready"}
+    assert 'kaona_requests_total{endpoint="healthz"' in client.get("/metrics").text
+
+
+def test_a_tool_whose_schema_is_behind_is_not_ready_and_names_the_cure(app, monkeypatch):
+    monkeypatch.setattr(migrate, "pending", lambda _database: ["0002"])
+
+    answer = app.test_client().get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json["cure"] == "run: kaona db upgrade"
+
+
+def test_an_unknown_address_is_a_page_in_thai_with_a_reference(app):
+    answer = app.test_client().get("/nowhere/<script>", headers={"Accept": "text/html"})
+
+    assert answer.status_code == 404
+    assert 'lang="th"' in answer.text
+    assert "not_found" in answer.text
+    assert "<script>alert" not in answer.text
+    assert "nowhere" not in answer.text
+
+
+def test_a_script_gets_its_refusal_as_json_in_both_languages(app):
+    answer = app.test_client().get("/nowhere", headers={"Accept": "application/json"})
+
+    assert answer.json["error"]["code"] == "not_found"
+    assert set(answer.json["error"]["message"]) == {"th", "en"}
+
+
+def test_a_wrong_method_keeps_its_status_and_says_what_is_allowed(app):
+    answer = app.test_client().delete("/lti/login")
+
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_a_database_that_is_away_is_told_in_words_with_a_time_to_come_back(app):
+    @app.get("/test-away")
+    @without_transaction
+    def away():
+        raise OperationalError("SELECT 1", {}, Exception("gone"))
+
+    answer = app.test_client().get("/test-away", headers={"Accept": "application/json"})
+
+    assert answer.status_code == 503
+    assert answer.json["error"]["code"] == "unavailable"
+    assert answer.headers["Retry-After"] == "5"
+
+
+def test_a_fault_of_ours_shows_a_reference_and_no_trace_and_the_log_has_it(app, capsys):
+    @app.get("/test-broken")
+    @without_transaction
+    def broken():
+        raise RuntimeError("secret detail")
+
+    answer = app.test_client().get("/test-broken", headers={"Accept": "application/json"})
+
+    assert answer.status_code == 500
+    assert "secret detail" not in answer.text
+    lines = [orjson.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    logged = next(line for line in lines if line["event"] == "unexpected")
+    assert logged["reference"] == answer.json["error"]["reference"]
+    assert "secret detail" in logged["exception"]
+
+
+def test_the_log_strikes_out_what_it_must_not_keep(app, capsys):
+    import structlog
+
+    structlog.get_logger().info("something", id_token="eyJ", answer="b", name="สมชาย", count=1)
+
+    line = orjson.loads(capsys.readouterr().err.splitlines()[-1])
+    assert line["id_token"] == line["answer"] == line["name"] == "[struck out]"
+    assert line["count"] == 1
+
+
+def test_every_answer_carries_the_protective_headers(app):
+    answer = app.test_client().get("/nowhere")
+
+    policy = answer.headers["Content-Security-Policy"]
+    for part in ("default-src 'self'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"):
+        assert part in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "X-Frame-Options" not in answer.headers

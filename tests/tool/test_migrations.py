@@ -1,0 +1,62 @@
+import importlib
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect
+
+from kernel.db import Base, Database
+from lti_tool import migrate
+
+for module in ("assessment.models", "learning.models", "lti_tool.models", "roadmap.models"):
+    importlib.import_module(module)
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(database_maker):
+    url = database_maker.new_empty()
+    database = Database(url)
+
+    migrate.upgrade(database)
+
+    with create_engine(url).connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={"compare_type": True, "include_object": lambda _o, name, kind, _r, _c: not (kind == "table" and name.startswith("xapi_"))},
+        )
+        assert compare_metadata(context, Base.metadata) == []
+    database.dispose()
+
+
+def test_an_empty_database_gets_its_schema_and_an_old_one_stops_the_start(database_maker):
+    import pytest
+    from alembic import command
+
+    database = Database(database_maker.new_empty())
+
+    migrate.ensure_current(database)
+
+    assert migrate.pending(database) == []
+    with database.engine.connect().execution_options(kaona_write=True) as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.stamp(config, "base")
+        connection.commit()
+    with pytest.raises(migrate.SchemaBehind, match="kaona db upgrade"):
+        migrate.ensure_current(database)
+    database.dispose()
+
+
+def test_every_migration_can_be_taken_back(database_maker):
+    from alembic import command
+
+    database = Database(database_maker.new_empty())
+    migrate.upgrade(database)
+
+    with database.engine.connect().execution_options(kaona_write=True) as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        connection.commit()
+
+    tables = set(inspect(database.engine).get_table_names())
+    assert not tables & set(Base.metadata.tables)
+    database.dispose()
