@@ -145,5 +145,5 @@ def waiting_by_kind(db: Session) -> dict[str, int]:
 
 
 def _set(db: Session, item: Claimed, **values: Any) -> bool:
-    changed = db.execute(update(OutboxItem).where(OutboxItem.id == item.id, OutboxItem.lease == item.lease).values(**values))
-    return changed.rowcount == 1  # type: ignore[attr-defined]
+    changed: Any = db.execute(update(OutboxItem).where(OutboxItem.id == item.id, OutboxItem.lease == item.lease).values(**values))
+    return bool(changed.rowcount == 1)

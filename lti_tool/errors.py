@@ -2,7 +2,7 @@
 
 import logging
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import structlog
 from flask import Response, current_app, g, jsonify, make_response, render_template, request

@@ -164,7 +164,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     source = os.environ if environment is None else environment
     values = {name.removeprefix(PREFIX).lower(): value for name, value in source.items() if name.startswith(PREFIX)}
     try:
-        return Settings(**{name: value for name, value in values.items() if value != ""})
+        return Settings.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
         raise SettingsInvalid(faults="\n".join(_fault(fault) for fault in error.errors())) from None
 

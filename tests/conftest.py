@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import MetaData, create_engine, text
+from sqlalchemy.engine import make_url
 
 from kernel.db import Base, Database
 
@@ -91,7 +92,7 @@ class DatabaseMaker:
             for suffix in ("", "-wal", "-shm"):
                 Path(url.removeprefix("sqlite:///") + suffix).unlink(missing_ok=True)
         else:
-            name = url.split("://", 1)[1].rsplit("/", 1)[1].split("?")[0]
+            name = make_url(url).database
             self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _create(self, metadatas: list[MetaData]) -> str:

@@ -27,7 +27,7 @@ def platform() -> None:
 @click.option("--frame-origin", "frame_origins", multiple=True, help="Another origin (a portal) that may frame the tool; may be repeated.")
 @click.option("--service-host", "service_hosts", multiple=True, help="Another host[:port] that may get our access tokens; may be repeated.")
 @json_option
-def add(
+def add(  # noqa: PLR0917  click passes them by name
     issuer: str,
     client_id: str,
     auth_url: str,

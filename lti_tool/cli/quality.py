@@ -11,7 +11,7 @@ import click
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BENCHES = ("launch", "cat", "answer")
+BENCHES = ("launch", "cat", "answer", "core_form")
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
 
@@ -51,10 +51,10 @@ def check() -> None:
 @click.argument("name", type=click.Choice(BENCHES), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench(name: str | None, *, as_json: bool) -> None:
-    """Measure one hot path (launch, cat, answer) or all, each beside its baseline."""
+    """Measure one of launch, cat, answer, core_form, or all, each beside its baseline."""
     from lti_tool.cli.common import print_json
 
-    results = {each: importlib.import_module(f"bench.{each}").run(quiet=as_json) for each in ([name] if name else BENCHES)}
+    results = {each: importlib.import_module(f"bench.{each}").run(json=as_json) for each in ([name] if name else BENCHES)}
     if as_json:
         print_json(results)
 

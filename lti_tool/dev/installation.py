@@ -120,7 +120,8 @@ def _columns(config: LmsConfig) -> dict[str, str]:
     try:
         with lms.store.transaction() as db:
             return {
-                item.resource_link_id: f"{config.base_url}/lti/services/{course.id}/lineitems/{item.id}/lineitem?type_id={item.deployment_id}"
+                item.resource_link_id: f"{config.base_url}/lti/services/{course.id}/lineitems/{item.id}/lineitem"
+                f"?type_id={item.deployment_id}"
                 for course in config.courses
                 for item in gradebook.list_line_items(db, course.id)
                 if item.resource_link_id

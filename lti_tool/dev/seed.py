@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -169,14 +170,15 @@ class _Sitter:
             ags_scopes=tuple(sorted(names.AGS_SCOPES)),
             memberships_url=None,
         )
-        named = {
-            "deployment": message.deployment_id,
-            "sub": message.sub,
-            "context": message.context_id,
-            "link": message.link_id,
-            "line_item": message.line_item_url,
-        }
-        known = find_known(self.db, self.platform, **named)
+        known = find_known(
+            self.db,
+            self.platform,
+            deployment=message.deployment_id,
+            sub=message.sub,
+            context=message.context_id,
+            link=message.link_id,
+            line_item=message.line_item_url,
+        )
         assert known is not None
         enrolled = enrol(self.db, message, known, platform=self.platform, now=then)
         launch_uuid = new_uuid()
@@ -199,7 +201,7 @@ class _Sitter:
         return enrolled, launch_uuid
 
     def _sit(self, enrolled: Enrolled, launch_uuid: UUID, form_uuid: UUID, then: datetime, now: datetime) -> None:
-        who = {"tenant_id": enrolled.tenant_id, "person_uuid": enrolled.person_uuid}
+        who: dict[str, Any] = {"tenant_id": enrolled.tenant_id, "person_uuid": enrolled.person_uuid}
         respondent = Respondent(self.official.abilities, self.number, self.bank)
         attempt = assessment.start_attempt(
             self.db, **who, form_uuid=form_uuid, launch_ref=str(launch_uuid), seed=self.number, now=then

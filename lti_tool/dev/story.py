@@ -24,6 +24,10 @@ from lti_tool.dev.respondent import Respondent, form_fields
 from lti_tool.dev.world import STAFF, Official
 
 STEPS = 8
+MIN_ITEMS, MAX_ITEMS = 12, 20
+AREAS = 3
+RESUME_AT = 5
+"""The item at which the learner reloads, changes the device and comes back."""
 SCORE_SECONDS = 30
 TEACHER, ADMINISTRATOR, EXECUTIVE = (person.id for person in STAFF)
 VERBS = {name: f"http://adlnet.gov/expapi/verbs/{name}" for name in ("initialized", "answered", "completed", "passed", "failed")}
@@ -47,9 +51,8 @@ class Story:
         self.installation = installation
         self._say = say
         self._step = 0
-        self.official: Official = next(
-            each for each in installation.world.officials if each.history == "not_started" and each.agency == self._agency
-        )
+        newcomers = (each for each in installation.world.officials if each.history == "not_started" and each.agency == self._agency)
+        self.official: Official = next(newcomers)
         self.browser = Browser(installation.lms_url)
         self.attempt: UUID | None = None
         self.n_items = 0
@@ -100,7 +103,8 @@ class Story:
         self._must_be_page(self.page, "/assessment/")
         self._must('lang="th"' in self.page.text, "the first page is not in Thai")
         self._must(self.installation.lms_url in self.page.headers.get("Content-Security-Policy", ""), "the LMS may not frame the page")
-        return f"registered platforms: {len(platforms)}; {text_in('en', self.official.name)} launched and sees a Thai page of {len(self.page.content)} bytes"
+        name = text_in("en", self.official.name)
+        return f"{len(platforms)} registrations; {name} launched in a frame and sees a Thai page of {len(self.page.content)} bytes"
 
     def sit_the_assessment(self) -> str:
         """Every item answered; a reload and a second device resume at the same item."""
@@ -111,26 +115,26 @@ class Story:
         while "/result" not in urlsplit(page.url).path:
             self._must_be_page(page, "/attempts/")
             item = respondent.find(html.unescape(page.text))
-            if self.n_items == 4:
+            if self.n_items == RESUME_AT - 1:
                 page = self._resumed_elsewhere_and_back(page, item.stem["th"])
                 resumed = True
             areas[item.domain] = areas.get(item.domain, 0) + 1
             values = form_fields(item, respondent.answer(item))
             page = self.browser.submit_form(page, values, form=self._form_to(page, "/responses"))
             self.n_items += 1
-            self._must(self.n_items <= 20, "more than 20 items were asked")
-        self._must(12 <= self.n_items <= 20, f"{self.n_items} items were asked")
+            self._must(self.n_items <= MAX_ITEMS, f"more than {MAX_ITEMS} items were asked")
+        self._must(MIN_ITEMS <= self.n_items <= MAX_ITEMS, f"{self.n_items} items were asked")
         self._must(resumed, "the attempt was not resumed")
         self.page = page
         self.attempt = UUID(re.search(r"/attempts/([0-9a-f-]{36})/", page.url).group(1))  # type: ignore[union-attr]
         spread = ", ".join(f"{code} {n}" for code, n in sorted(areas.items()))
-        return f"{self.n_items} items answered ({spread}), each stored before the next; reload and a second device resumed at item 5"
+        return f"{self.n_items} items answered ({spread}), each stored before the next; resumed at item {RESUME_AT} on a second device"
 
     def read_the_result(self) -> str:
         """Level in words with its error, radar with its table, what to do next; Thai and English."""
         text = html.unescape(self.page.text)
         errors = re.findall(r"±\s?(\d\.\d+)", text)
-        self._must(len(errors) >= 4, "the result does not give its errors")
+        self._must(len(errors) > AREAS, "the result does not give its errors")
         self._must("<svg" in text and "<table" in text, "the radar or its table is missing")
         steps = text.count('class="card step"')
         self._must(steps >= 1, "the result names no next step")
@@ -147,7 +151,7 @@ class Story:
         counts = {name: verbs.count(iri) for name, iri in VERBS.items()}
         self._must(counts["initialized"] == counts["completed"] == 1, f"statements: {counts}")
         self._must(counts["answered"] == self.n_items, f"statements: {counts}")
-        self._must(counts["passed"] + counts["failed"] == 3, f"statements: {counts}")
+        self._must(counts["passed"] + counts["failed"] == AREAS, f"statements: {counts}")
         names = {each["actor"]["account"]["name"] for each in statements}
         self._must(len(names) == 1 and bool(UUID(next(iter(names)))), "the actor is not one random UUID")
         roadmap = self._page_of("roadmap")
@@ -156,7 +160,8 @@ class Story:
         path = self._page_of("path")
         steps = path.text.count('class="card step')
         self._must(steps >= 1, "the path has no step")
-        return f"{len(statements)} statements ({', '.join(f'{n} {name}' for name, n in counts.items() if n)}); {evidence} evidence shown; path of {steps} steps, each with its reason"
+        listed = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+        return f"{len(statements)} statements ({listed}); {evidence} pieces of evidence; a path of {steps} steps, each with its reason"
 
     def find_the_score_in_the_gradebook(self) -> str:
         """The worker sent the score by AGS; the LMS shows it."""
@@ -203,19 +208,21 @@ class Story:
             self._must_be_page(executive, "/executive/")
             text = html.unescape(executive.text)
             shares = re.findall(r"(\d+(?:\.\d+)?)\s?%", text)
-            self._must(len(shares) >= 6, "the executive's page has no shares")
+            self._must(len(shares) >= 2 * AREAS, "the executive's page has no shares")
         masked = executive.text.count('class="masked"')
         self._must(masked > 0, "no small group is hidden, though some units have fewer than five people")
         learner = self.browser.get(executive.url)
-        self._must(learner.status_code in {401, 403, 404, 409}, f"a learner who opens the executive's page is answered {learner.status_code}")
-        return f"the teacher sees {rows} learners; the executive sees {len(shares)} shares and {masked} hidden cells; a learner there: {learner.status_code}"
+        self._must(learner.status_code in {401, 403, 404, 409}, f"a learner there is answered {learner.status_code}")
+        seen = f"{len(shares)} shares and {masked} hidden cells"
+        return f"the teacher sees {rows} learners; the executive sees {seen}; a learner there is answered {learner.status_code}"
 
     def rebuild_the_roadmap(self) -> str:
         """Evidence and attainment dropped and computed again from the statements: every row equal."""
         report = json.loads(self._command("roadmap", "rebuild", "--json"))
         self._must(not report["differences"], f"rows differ: {report['differences'][:3]}")
         self._must(report["equal"] == report["evidence"] + report["attainment"] > 0, f"rebuild: {report}")
-        return f"{report['statements']} statements gave {report['evidence']} evidence and {report['attainment']} attainment rows again; {report['equal']} of {report['equal']} rows equal"
+        made = f"{report['evidence']} evidence and {report['attainment']} attainment rows"
+        return f"{report['statements']} statements gave {made} again; {report['equal']} equal, {report['different']} different"
 
     def _resumed_elsewhere_and_back(self, page: requests.Response, stem: str) -> requests.Response:
         """The same item after a reload, on a second device, and on the first one again; the page that was left is locked."""

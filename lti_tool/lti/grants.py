@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from kernel.errors import Invalid
 from lti_tool.lti.errors import ClientUnknown
-from lti_tool.lti.vocabulary import GRANTS, Role
+from lti_tool.lti.vocabulary import GRANTS
 from lti_tool.models import Grant, Registration
 from lti_tool.models.audit import append_audit
 
@@ -47,12 +47,6 @@ def list_grants(db: Session, *, tenant_id: int | None = None) -> list[Grant]:
     """Every right given, of one agency or of all."""
     query = select(Grant).order_by(Grant.id)
     return list(db.scalars(query if tenant_id is None else query.where(Grant.tenant_id == tenant_id)))
-
-
-def granted_roles(db: Session, *, registration_id: int, sub: str) -> frozenset[Role]:
-    """The roles that a person has by our grants."""
-    names = db.execute(select(Grant.role).where(Grant.registration_id == registration_id, Grant.sub == sub)).scalars()
-    return frozenset(GRANTS[name] for name in names)
 
 
 def _registration(db: Session, issuer: str, client_id: str) -> Registration:

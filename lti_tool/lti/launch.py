@@ -32,7 +32,6 @@ from lti_tool.lti.errors import (
     StateUnknown,
     StateUsed,
 )
-from lti_tool.lti.grants import granted_roles
 from lti_tool.lti.keysets import KeySets
 from lti_tool.lti.login import relaunch_path
 from lti_tool.lti.message import Message, read_message
@@ -169,7 +168,7 @@ def _arrival(db: Session, login: KnownState, claims: Mapping[str, Any], *, publi
     message = read_message(claims, platform=login.platform, public_url=public_url)
     if known.blocked_at is not None:
         raise PersonBlocked
-    roles = message.roles | granted_roles(db, registration_id=login.platform.id, sub=message.sub)
+    roles = message.roles | known.granted
     if not roles:
         raise RoleUnknown
     return Arrival(new_uuid(), message, roles, login.platform, login.hints), known

@@ -18,7 +18,16 @@ IDLE = timedelta(minutes=60)
 ABSOLUTE = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
 
-_BEGIN = Launch.__table__.insert()  # type: ignore[attr-defined]
+_launch = Launch.__table__
+# A table instead of the class, and statements made once: each launch and each request waits on these.
+
+_BEGIN = _launch.insert()  # type: ignore[attr-defined]
+_TAKE_OVER = (
+    _launch.update()  # type: ignore[attr-defined]
+    .where(_launch.c.user_id == bindparam("user"), _launch.c.expires_at > bindparam("now"))
+    .values(session_hash=None, roles=bindparam("spelled"))
+)
+_TAKE_OVER_IN = _TAKE_OVER.where(_launch.c.context_id == bindparam("context"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +67,33 @@ class LiveLaunch:
         return frozenset(map(Role, self.context_roles)) | frozenset(granted)
 
 
-def _granted(*roles: str) -> Any:
-    return exists().where(Grant.registration_id == Launch.registration_id, Grant.sub == User.sub, Grant.role.in_(roles))
+_user, _tenant, _registration = User.__table__, Tenant.__table__, Registration.__table__
+_context, _grant = Context.__table__, Grant.__table__
+
+
+def _granted(*grants: str) -> Any:
+    """Whether the person of the launch has one of our grants."""
+    return exists().where(_grant.c.registration_id == _launch.c.registration_id, _grant.c.sub == _user.c.sub, _grant.c.role.in_(grants))
 
 
 _LIVE = (
     select(
-        Launch.id, Launch.uuid, Launch.tenant_id, Launch.registration_id, Launch.deployment_id, Launch.user_id, Launch.context_id,
-        Launch.resource_link_id, Launch.line_item_id, Launch.roles, Launch.locale, Launch.return_url, Launch.framed,
-        Launch.session_hash, Launch.seen_at, Launch.expires_at, Launch.held_until, User.person_uuid, User.display_name,
-        User.blocked_at, Tenant.home_page, Registration.frame_origins, Context.title, _granted("executive", "central_executive"),
-        _granted("administrator"),
+        _launch.c.id, _launch.c.uuid, _launch.c.tenant_id, _launch.c.registration_id, _launch.c.deployment_id, _launch.c.user_id,
+        _launch.c.context_id, _launch.c.resource_link_id, _launch.c.line_item_id, _launch.c.roles, _launch.c.locale,
+        _launch.c.return_url, _launch.c.framed, _launch.c.session_hash, _launch.c.seen_at, _launch.c.expires_at, _launch.c.held_until,
+        _user.c.person_uuid, _user.c.display_name, _user.c.blocked_at, _tenant.c.home_page, _registration.c.frame_origins,
+        _context.c.title, _granted("executive", "central_executive"), _granted("administrator"),
     )
-    .join(User, User.id == Launch.user_id)
-    .join(Tenant, Tenant.id == Launch.tenant_id)
-    .join(Registration, and_(Registration.id == Launch.registration_id, Registration.disabled_at.is_(None)))
-    .outerjoin(Context, Context.id == Launch.context_id)
-    .where(Launch.uuid == bindparam("launch"))
+    .select_from(_launch)
+    .join(_user, _user.c.id == _launch.c.user_id)
+    .join(_tenant, _tenant.c.id == _launch.c.tenant_id)
+    .join(_registration, and_(_registration.c.id == _launch.c.registration_id, _registration.c.disabled_at.is_(None)))
+    .outerjoin(_context, _context.c.id == _launch.c.context_id)
+    .where(_launch.c.uuid == bindparam("launch"))
 )  # fmt: skip
 
-_COOKIE = select(Launch.id, Launch.user_id, Launch.seen_at, Launch.expires_at, Launch.held_until).where(
-    Launch.session_hash == bindparam("session_hash")
+_COOKIE = select(_launch.c.id, _launch.c.user_id, _launch.c.seen_at, _launch.c.expires_at, _launch.c.held_until).where(
+    _launch.c.session_hash == bindparam("session_hash")
 )
 
 
@@ -89,12 +104,11 @@ def begin_session(db: Session, *, row: dict[str, Any], roles: Iterable[Role], no
     Returns  the cookie's value, 256 bits, of which only the digest is kept
     """
     spelled = sorted(role.value for role in roles)
-    db.execute(
-        update(Launch)
-        .where(Launch.user_id == row["user_id"], Launch.context_id == row["context_id"], Launch.expires_at > now)
-        .values(session_hash=None, roles=spelled)
-        .execution_options(synchronize_session=False)
-    )
+    whose = {"user": row["user_id"], "now": now, "spelled": spelled}
+    if row["context_id"] is None:
+        db.execute(_TAKE_OVER.where(_launch.c.context_id.is_(None)), whose)
+    else:
+        db.execute(_TAKE_OVER_IN, whose | {"context": row["context_id"]})
     token = new_token()
     times = {"created_at": now, "seen_at": now, "expires_at": now + ABSOLUTE, "held_until": None}
     db.execute(_BEGIN, {**row, **times, "session_hash": digest(token), "roles": spelled})

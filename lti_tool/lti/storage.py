@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy import and_, bindparam, delete, exists, func, select
 from sqlalchemy.orm import Session
 
-from lti_tool.models import Context, Deployment, Enrolment, Launch, LineItem, LoginState, Registration, ResourceLink, User
+from lti_tool.lti.vocabulary import GRANTS, Role
+from lti_tool.models import Context, Deployment, Enrolment, Grant, Launch, LineItem, LoginState, Registration, ResourceLink, User
 
 STATE_SECONDS = 600
 """Life of a login that has not come back."""
@@ -64,55 +65,79 @@ class Known:
     link_title: str | None
     line_item: int | None
     scopes: list[str] | None
+    granted: frozenset[Role]
+    """Roles by our own grants."""
 
 
-_PLATFORM = (
-    Registration.id, Registration.tenant_id, Registration.issuer, Registration.client_id, Registration.auth_url,
-    Registration.token_url, Registration.jwks_url, Registration.token_audience, Registration.approved_hosts,
-    Registration.frame_origins,
-)  # fmt: skip
+_state, _platform_, _launch = LoginState.__table__, Registration.__table__, Launch.__table__
+_deployment, _user, _context, _enrolment = Deployment.__table__, User.__table__, Context.__table__, Enrolment.__table__
+_link, _line_item, _grant = ResourceLink.__table__, LineItem.__table__, Grant.__table__
+# Tables instead of classes, and statements made once: a launch waits on these, and the ORM would cost as much as the queries.
+
+_PLATFORM = tuple(_platform_.c[name] for name in Platform.__dataclass_fields__)
+
+_OF_ISSUER = select(*_PLATFORM).where(_platform_.c.issuer == bindparam("issuer"), _platform_.c.disabled_at.is_(None)).limit(2)
+_OF_CLIENT = _OF_ISSUER.where(_platform_.c.client_id == bindparam("client_id"))
+_OF_ID = select(*_PLATFORM).where(_platform_.c.id == bindparam("id"))
 
 _STATE = (
     select(
-        *_PLATFORM, LoginState.state_hash, LoginState.nonce, LoginState.browser_hash, LoginState.hints, LoginState.created_at,
-        Registration.disabled_at,
+        *_PLATFORM,
+        _state.c.state_hash,
+        _state.c.nonce,
+        _state.c.browser_hash,
+        _state.c.hints,
+        _state.c.created_at,
+        _platform_.c.disabled_at,
     )
-    .join(Registration, Registration.id == LoginState.registration_id)
-    .where(LoginState.state_hash == bindparam("state_hash"))
-)  # fmt: skip
+    .join_from(_state, _platform_, _platform_.c.id == _state.c.registration_id)
+    .where(_state.c.state_hash == bindparam("state_hash"))
+)
 
-_USED = select(*_PLATFORM).join(Launch, Launch.registration_id == Registration.id).where(Launch.state_hash == bindparam("state_hash"))
+_USED = (
+    select(*_PLATFORM)
+    .join_from(_platform_, _launch, _launch.c.registration_id == _platform_.c.id)
+    .where(_launch.c.state_hash == bindparam("state_hash"))
+)
 
-_SPENT = delete(LoginState.__table__).where(LoginState.__table__.c.state_hash == bindparam("state_hash"))  # type: ignore[arg-type]
+_KEPT = _state.insert()  # type: ignore[attr-defined]
+_SPENT = _state.delete().where(_state.c.state_hash == bindparam("state_hash"))  # type: ignore[attr-defined]
+
+
+def _granted(grant: str) -> Any:
+    """Whether the person of the launch has one of our grants."""
+    return exists().where(
+        _grant.c.registration_id == _deployment.c.registration_id, _grant.c.sub == bindparam("sub"), _grant.c.role == grant
+    )
+
 
 _KNOWN = (
     select(
-        Deployment.id, User.id, User.person_uuid, User.display_name, User.blocked_at, Context.id, Context.title,
-        Context.memberships_url, Enrolment.id, Enrolment.roles, ResourceLink.id, ResourceLink.title, LineItem.id, LineItem.scopes,
+        _deployment.c.id, _user.c.id, _user.c.person_uuid, _user.c.display_name, _user.c.blocked_at, _context.c.id, _context.c.title,
+        _context.c.memberships_url, _enrolment.c.id, _enrolment.c.roles, _link.c.id, _link.c.title, _line_item.c.id, _line_item.c.scopes,
+        *(_granted(grant) for grant in GRANTS),
     )
-    .select_from(Deployment)
-    .outerjoin(User, and_(User.registration_id == Deployment.registration_id, User.sub == bindparam("sub")))
-    .outerjoin(Context, and_(Context.deployment_id == Deployment.id, Context.lti_id == bindparam("context")))
-    .outerjoin(Enrolment, and_(Enrolment.context_id == Context.id, Enrolment.user_id == User.id))
-    .outerjoin(ResourceLink, and_(ResourceLink.deployment_id == Deployment.id, ResourceLink.lti_id == bindparam("link")))
-    .outerjoin(LineItem, and_(LineItem.registration_id == Deployment.registration_id, LineItem.url == bindparam("line_item")))
-    .where(Deployment.registration_id == bindparam("registration"), Deployment.deployment_id == bindparam("deployment"))
+    .select_from(_deployment)
+    .outerjoin(_user, and_(_user.c.registration_id == _deployment.c.registration_id, _user.c.sub == bindparam("sub")))
+    .outerjoin(_context, and_(_context.c.deployment_id == _deployment.c.id, _context.c.lti_id == bindparam("context")))
+    .outerjoin(_enrolment, and_(_enrolment.c.context_id == _context.c.id, _enrolment.c.user_id == _user.c.id))
+    .outerjoin(_link, and_(_link.c.deployment_id == _deployment.c.id, _link.c.lti_id == bindparam("link")))
+    .outerjoin(
+        _line_item, and_(_line_item.c.registration_id == _deployment.c.registration_id, _line_item.c.url == bindparam("line_item"))
+    )
+    .where(_deployment.c.registration_id == bindparam("registration"), _deployment.c.deployment_id == bindparam("deployment"))
 )  # fmt: skip
-
-_KEPT = LoginState.__table__.insert()  # type: ignore[attr-defined]
 
 
 def list_platforms_of(db: Session, issuer: str, client_id: str | None) -> list[Platform]:
     """The enabled registrations of an issuer; of one client id when it is given."""
-    query = select(*_PLATFORM).where(Registration.issuer == issuer, Registration.disabled_at.is_(None)).limit(2)
-    if client_id is not None:
-        query = query.where(Registration.client_id == client_id)
-    return [_platform(row) for row in db.execute(query)]
+    rows = db.execute(_OF_ISSUER if client_id is None else _OF_CLIENT, {"issuer": issuer, "client_id": client_id})
+    return [_platform(row) for row in rows]
 
 
 def find_platform(db: Session, registration_id: int) -> Platform | None:
     """One registration by our id of it."""
-    row = db.execute(select(*_PLATFORM).where(Registration.id == registration_id)).first()
+    row = db.execute(_OF_ID, {"id": registration_id}).first()
     return None if row is None else _platform(row)
 
 
@@ -159,7 +184,12 @@ def find_known(
             "line_item": line_item,
         },
     ).first()  # fmt: skip
-    return None if row is None else Known(*tuple[Any, ...](row))
+    if row is None:
+        return None
+    values: tuple[Any, ...] = tuple(row)
+    given = frozenset(role for role, is_given in zip(GRANTS.values(), values[-len(GRANTS) :], strict=True) if is_given)
+    parts: tuple[Any, ...] = (*values[: -len(GRANTS)], given)
+    return Known(*parts)
 
 
 def sweep_states(db: Session, *, now: datetime) -> int:

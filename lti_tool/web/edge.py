@@ -42,7 +42,7 @@ class KaonaApp(Flask):
     secret: bytes
     """The installation's secret, read once."""
 
-    def dispatch_request(self) -> Response:  # type: ignore[override]
+    def dispatch_request(self) -> Response:
         """Runs the view inside the request's one transaction and commits before the answer leaves."""
         g.now = self.clock()
         view = self.view_functions.get(request.endpoint or "")

@@ -19,11 +19,7 @@ def score_state(db: Session, principal: Principal, attempt_uuid: UUID) -> ScoreS
         .join(Launch, Launch.line_item_id == Score.line_item_id)
         .where(Launch.uuid == principal.launch_uuid, Score.user_id == principal.user_id)
     )
-    match state:
-        case "waiting" | "sent" | "parked":
-            return state
-        case _:
-            return "none"
+    return _known(state)
 
 
 def score_states(db: Session, principal: Principal) -> dict[UUID, ScoreState]:
@@ -34,4 +30,12 @@ def score_states(db: Session, principal: Principal) -> dict[UUID, ScoreState]:
         .join(Launch, Launch.line_item_id == Score.line_item_id)
         .where(Launch.uuid == principal.launch_uuid)
     )
-    return {person: state for person, state in rows}  # noqa: C416  rows are not plain tuples
+    return {person: _known(state) for person, state in rows}
+
+
+def _known(state: str | None) -> ScoreState:
+    match state:
+        case "waiting" | "sent" | "parked":
+            return state
+        case _:
+            return "none"

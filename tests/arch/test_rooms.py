@@ -1,6 +1,9 @@
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+
+from kernel.db import Base
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("kernel", "xapi", "roadmap", "assessment", "learning", "lti_tool")
@@ -19,11 +22,8 @@ def test_the_import_contracts_hold():
 
 
 def test_no_room_has_a_foreign_key_into_another():
-    from lti_tool import models  # noqa: F401
-    import assessment.models  # noqa: F401
-    import learning.models  # noqa: F401
-    import roadmap.models  # noqa: F401
-    from kernel.db import Base
+    for module in ("assessment.models", "learning.models", "lti_tool.models", "roadmap.models"):
+        importlib.import_module(module)
 
     room_of = {mapper.local_table.name: mapper.class_.__module__.split(".")[0] for mapper in Base.registry.mappers}
     crossing = [
@@ -37,7 +37,10 @@ def test_no_room_has_a_foreign_key_into_another():
 
 
 def test_the_web_process_never_loads_the_demonstration_nor_numpy():
-    code = "import sys, lti_tool.app; print(sorted(m for m in sys.modules if m.startswith('lti_tool.dev') or m in {'numpy', 'scipy', 'pytest'}))"
+    code = (
+        "import sys, lti_tool.app;"
+        "print(sorted(m for m in sys.modules if m.startswith('lti_tool.dev') or m in {'numpy', 'scipy', 'pytest'}))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

@@ -7,7 +7,7 @@ import requests
 from tests.flows.house import ASSESSMENT, EXECUTIVE, MARKUP, OVERVIEW, TEACHER
 from tests.flows.walker import visible
 
-SENT = "ส่งแล้ว"
+SENT = "ส่งไปยังรายวิชาแล้ว"
 
 
 def rows_of(page: requests.Response) -> list[str]:

@@ -98,7 +98,11 @@ def test_a_rebuild_of_nothing_is_equal(kaona):
 
 
 def test_help_imports_no_room(kaona):
-    code = "import sys, lti_tool.cli as c\ntry: c.main(['--help'])\nfinally: print([m for m in sys.modules if m in {'flask', 'sqlalchemy', 'pydantic'}])"
+    code = (
+        "import sys, lti_tool.cli as c\n"
+        "try: c.main(['--help'])\n"
+        "finally: print([m for m in sys.modules if m in {'flask', 'sqlalchemy', 'pydantic'}])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout.rstrip().endswith("[]")

@@ -88,7 +88,7 @@ def test_an_effect_whose_lease_ran_out_while_others_were_served_is_left_to_other
 def test_it_looks_after_the_rest_and_stops_when_told(database, now):
     looked = threading.Event()
     stop = threading.Event()
-    worker = _worker(database, lambda: now, lambda item: None, housekeeping=looked.set)
+    worker = _worker(database, lambda: now, lambda _item: None, housekeeping=looked.set)
     thread = threading.Thread(target=worker.run, args=(stop,))
 
     thread.start()
