@@ -171,7 +171,7 @@ def get_step(db: Session, attempt_uuid: UUID, *, tenant_id: int, person_uuid: UU
     if attempt.state != "open":
         return _finished(attempt, form, history, now=now)
     if now >= attempt.deadline_at:
-        _finish(db, attempt, form, _rebuild(attempt, form, history), reason="time", now=now)
+        _finish(db, attempt, form, _rebuild(attempt, form, history), reason="time", now=attempt.deadline_at)
         return _finished(attempt, form, history, now=now, just_finished=True)
     has_moved = attempt.device is not None and attempt.device != device
     if attempt.device != device:
@@ -266,7 +266,7 @@ def close_overdue(db: Session, *, now: datetime, limit: int) -> list[tuple[int, 
     overdue = [_Locked(*row) for row in db.execute(due)]
     for attempt in overdue:
         form = compiled_form(db, attempt.version_uuid)
-        _finish(db, attempt, form, _rebuild(attempt, form, _history(db, attempt.id)), reason="time", now=now)
+        _finish(db, attempt, form, _rebuild(attempt, form, _history(db, attempt.id)), reason="time", now=attempt.deadline_at)
     return [(attempt.tenant_id, attempt.uuid) for attempt in overdue]
 
 
@@ -324,7 +324,10 @@ def _option_order(item: CompiledItem, seed: int, position: int) -> dict[str, lis
 
 
 def _finish(db: Session, attempt: _Locked, form: CompiledForm, sitting: Sitting, *, reason: str, now: datetime) -> None:
-    """Ends an attempt once: its estimates are stored and nothing of it changes any more."""
+    """Ends an attempt once: its estimates are stored and nothing of it changes any more.
+
+    now   the moment of its end: the deadline where time ran out unseen, however late that is noticed
+    """
     document = form.document
     estimates = []
     for number, domain in enumerate(document.domains):

@@ -27,6 +27,7 @@ from roadmap.queries import (
     list_links,
     list_targets,
     standing_of,
+    standings_of,
 )
 from roadmap.views import (
     AreaFigure,
@@ -86,4 +87,5 @@ __all__ = [
     "review_link",
     "set_target",
     "standing_of",
+    "standings_of",
 ]

@@ -1,7 +1,7 @@
 """Reading: frameworks, targets, scope, and where people stand."""
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -142,31 +142,7 @@ def attainment_of(db: Session, *, tenant_id: int, person_uuid: UUID, now: dateti
 
     now   what has expired by now no longer counts
     """
-    rows = db.execute(
-        select(Attainment, Evidence.statement_id)
-        .join(Evidence, (Evidence.tenant_id == Attainment.tenant_id) & (Evidence.uuid == Attainment.evidence_uuid))
-        .where(Attainment.tenant_id == tenant_id, Attainment.person_uuid == person_uuid)
-    )
-    attained: dict[UUID, Attained] = {}
-    for row, statement_id in rows:
-        if row.expires_at is None or row.expires_at > now:
-            attained[row.node_uuid] = _attained(row, statement_id)
-        else:
-            again = attain_again(db, tenant_id=tenant_id, person_uuid=person_uuid, node_uuid=row.node_uuid, now=now)
-            if again is not None:
-                attained[row.node_uuid] = again
-    if not attained:
-        return []
-    carried = carry(attained, _carriers(db))
-    wanted = attained.keys() | carried.keys()
-    nodes = {node.uuid: node for node in db.scalars(select(FrameworkNode).where(FrameworkNode.uuid.in_(wanted)))}
-    views = [_attainment_view(nodes[uuid], one) for uuid, one in attained.items() if uuid in nodes]
-    views += [
-        dataclasses.replace(_attainment_view(nodes[uuid], one), carried_from=nodes[origin].key)
-        for uuid, (origin, one) in carried.items()
-        if uuid in nodes and origin in nodes
-    ]
-    return sorted(views, key=lambda view: view.node_key)
+    return _attainments_of(db, tenant_id=tenant_id, person_uuids=[person_uuid], now=now)[person_uuid]
 
 
 def attain_again(db: Session, *, tenant_id: int, person_uuid: UUID, node_uuid: UUID, now: datetime) -> Attained | None:
@@ -176,21 +152,26 @@ def attain_again(db: Session, *, tenant_id: int, person_uuid: UUID, node_uuid: U
 
 def standing_of(db: Session, *, tenant_id: int, person_uuid: UUID, today: date, now: datetime) -> list[Standing]:
     """Where a person stands, in the framework's order: every core area, and every node with a target or an attainment."""
+    return standings_of(db, tenant_id=tenant_id, person_uuids=[person_uuid], today=today, now=now)[person_uuid]
+
+
+def standings_of(
+    db: Session, *, tenant_id: int, person_uuids: Collection[UUID], today: date, now: datetime
+) -> dict[UUID, list[Standing]]:
+    """Where each of these people of one agency stands; everything is asked once for all of them, so give a few hundred at a time."""
     framework_id = active_framework_id(db, tenant_id=tenant_id, on=today)
     nodes = _nodes(db, framework_id)
     if not nodes:
         raise UnknownFramework(framework=framework_id)
-    attained = {view.node_uuid: view for view in attainment_of(db, tenant_id=tenant_id, person_uuid=person_uuid, now=now)}
-    person = db.get(PersonScope, (tenant_id, person_uuid))
-    roles = {code for code in (person.role, person.personnel_group) if code} if person else set()
+    attained = _attainments_of(db, tenant_id=tenant_id, person_uuids=person_uuids, now=now)
+    held = select(PersonScope.person_uuid, PersonScope.role, PersonScope.personnel_group).where(
+        PersonScope.tenant_id == tenant_id, PersonScope.person_uuid.in_(person_uuids)
+    )
+    roles = {person_uuid: {code for code in codes if code} for person_uuid, *codes in db.execute(held)}
     targets = target_facts(db, tenant_ids=[tenant_id])[tenant_id]
-    standings = []
-    for node in nodes:
-        target = resolve(targets.get(node.uuid, ()), roles=roles)
-        attainment = attained.get(node.uuid)
-        if (node.kind == "group" and node.core) or target is not None or attainment is not None:
-            standings.append(_standing(node, target, attainment))
-    return standings
+    return {
+        person_uuid: _standings(nodes, targets, attained[person_uuid], roles.get(person_uuid, set())) for person_uuid in person_uuids
+    }
 
 
 def evidence_of(db: Session, *, tenant_id: int, person_uuid: UUID, node_key: str) -> list[EvidenceView]:
@@ -254,6 +235,55 @@ def target_view(target: Target, node_key: str) -> TargetView:
 def person_view(person: PersonScope) -> PersonView:
     """A person's scope as the door gives it."""
     return PersonView(person.person_uuid, person.role, person.personnel_group, person.unit_key, person.unit_label, person.left_at)
+
+
+def _attainments_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID], now: datetime) -> dict[UUID, list[AttainmentView]]:
+    """Everything that each of these people has shown, measured and carried; by node key."""
+    rows = db.execute(
+        select(Attainment, Evidence.statement_id)
+        .join(Evidence, (Evidence.tenant_id == Attainment.tenant_id) & (Evidence.uuid == Attainment.evidence_uuid))
+        .where(Attainment.tenant_id == tenant_id, Attainment.person_uuid.in_(person_uuids))
+    )
+    attained: dict[UUID, dict[UUID, Attained]] = {person_uuid: {} for person_uuid in person_uuids}
+    for row, statement_id in rows:
+        if row.expires_at is None or row.expires_at > now:
+            attained[row.person_uuid][row.node_uuid] = _attained(row, statement_id)
+        else:
+            again = attain_again(db, tenant_id=tenant_id, person_uuid=row.person_uuid, node_uuid=row.node_uuid, now=now)
+            if again is not None:
+                attained[row.person_uuid][row.node_uuid] = again
+    if not any(attained.values()):
+        return {person_uuid: [] for person_uuid in attained}
+    carriers = _carriers(db)
+    carried = {person_uuid: carry(levels, carriers) for person_uuid, levels in attained.items()}
+    wanted = {uuid for levels in (*attained.values(), *carried.values()) for uuid in levels}
+    nodes = {node.uuid: node for node in db.scalars(select(FrameworkNode).where(FrameworkNode.uuid.in_(wanted)))}
+    return {person_uuid: _attainment_views(nodes, attained[person_uuid], carried[person_uuid]) for person_uuid in attained}
+
+
+def _attainment_views(
+    nodes: Mapping[UUID, FrameworkNode], attained: Mapping[UUID, Attained], carried: Mapping[UUID, tuple[UUID, Attained]]
+) -> list[AttainmentView]:
+    views = [_attainment_view(nodes[uuid], one) for uuid, one in attained.items() if uuid in nodes]
+    views += [
+        dataclasses.replace(_attainment_view(nodes[uuid], one), carried_from=nodes[origin].key)
+        for uuid, (origin, one) in carried.items()
+        if uuid in nodes and origin in nodes
+    ]
+    return sorted(views, key=lambda view: view.node_key)
+
+
+def _standings(
+    nodes: Sequence[NodeView], targets: Mapping[UUID, list[TargetFact]], attained: Sequence[AttainmentView], roles: Collection[str]
+) -> list[Standing]:
+    shown_in = {view.node_uuid: view for view in attained}
+    standings = []
+    for node in nodes:
+        target = resolve(targets.get(node.uuid, ()), roles=roles)
+        attainment = shown_in.get(node.uuid)
+        if (node.kind == "group" and node.core) or target is not None or attainment is not None:
+            standings.append(_standing(node, target, attainment))
+    return standings
 
 
 def _nodes(db: Session, framework_id: str) -> list[NodeView]:

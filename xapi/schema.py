@@ -27,8 +27,9 @@ LANGUAGE = (
     r"|en-gb-oed|sgn-(?:be-fr|be-nl|ch-de)|art-lojban|cel-gaulish|no-bok|no-nyn|zh-(?:guoyu|hakka|min|min-nan|xiang))$"
 )
 """RFC 5646, section 2.1."""
-VERSION_1 = r"^1\.0(?:\.\d+)?$"
-VERSION_2 = r"^[12]\.0(?:\.\d+)?$"
+VERSION_1 = r"^1\.0\.\d+$"
+"""xAPI 1.0.3, Data 2.4.10: a version that does not start with `1.0.` is refused; the header alone may say `1.0`."""
+VERSION_2 = r"^[12]\.0\.\d+$"
 
 INTERACTION_TYPES = (
     "true-false",

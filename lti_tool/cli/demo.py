@@ -19,6 +19,9 @@ import requests
 from lti_tool.dev.installation import Installation, prepare
 
 READY_SECONDS = 60
+FEWEST_PEOPLE = 20
+"""With fewer, some page of the demonstration would be empty."""
+
 LOG = "kaona.log"
 
 
@@ -29,11 +32,12 @@ LOG = "kaona.log"
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the tool.")
 @click.option("--lms-port", type=click.IntRange(1, 65535), default=8001, show_default=True, help="Port of the demo LMS.")
 @click.option("--fresh", is_flag=True, help="Forget what earlier demonstrations stored in var/demo and begin again.")
-def demo(*, once: bool, port: int, lms_port: int, fresh: bool) -> None:
+@click.option("--people", type=click.IntRange(FEWEST_PEOPLE), help="Make fewer people, for a quicker first start.  [default: all 200]")
+def demo(*, once: bool, port: int, lms_port: int, fresh: bool, people: int | None) -> None:
     """Run the tool and a demo LMS with made-up people on this machine."""
     signal.signal(signal.SIGTERM, _interrupt)  # ends like Ctrl-C: the servers are stopped in order
     if once:
-        _walk_once()
+        _walk_once(people)
         return
     folder = Path(os.environ.get("KAONA_DATA_DIR", "var")) / "demo"
     if fresh:
@@ -41,7 +45,7 @@ def demo(*, once: bool, port: int, lms_port: int, fresh: bool) -> None:
     for number, option in ((port, "--port"), (lms_port, "--lms-port")):
         if not _is_free(number):
             raise click.ClickException(f"port {number} is in use; end what runs there or choose another by {option} (then also --fresh)")
-    installation = prepare(folder, port=port, lms_port=lms_port, say=_say)
+    installation = prepare(folder, port=port, lms_port=lms_port, say=_say, people=people)
     with _running(installation):
         _print_addresses(installation)
         try:
@@ -51,13 +55,13 @@ def demo(*, once: bool, port: int, lms_port: int, fresh: bool) -> None:
             click.echo("\nstopped", err=True)
 
 
-def _walk_once() -> None:
+def _walk_once(people: int | None) -> None:
     from lti_tool.dev.story import Story, StoryFailed
 
     with tempfile.TemporaryDirectory(prefix="kaona-demo-") as name:
         port, lms_port = _free_port(), _free_port()
         started = time.perf_counter()
-        installation = prepare(Path(name), port=port, lms_port=lms_port, say=_say)
+        installation = prepare(Path(name), port=port, lms_port=lms_port, say=_say, people=people)
         _say(f"set-up took {time.perf_counter() - started:.1f} s")
         with _running(installation):
             started = time.perf_counter()

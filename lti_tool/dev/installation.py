@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -32,6 +32,8 @@ class Record:
     lms_port: int
     lrs_key: str
     lrs_secret: str
+    people: int | None = None
+    """How many of the made-up people there are; None is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,17 @@ class Installation:
         return serve(create_lms(config), port=self.lms_port)
 
 
-def prepare(folder: Path, *, port: int, lms_port: int, say: Callable[[str], None]) -> Installation:
-    """Makes the folder's database with all made-up people, or finds it made.
+def prepare(folder: Path, *, port: int, lms_port: int, say: Callable[[str], None], people: int | None = None) -> Installation:
+    """Makes the folder's database with the made-up people, or finds it made.
 
-    say   told of progress, one line at a time
+    say      told of progress, one line at a time
+    people   how many of them, of all kinds; None makes all; a folder that is made keeps those it has
     """
     folder.mkdir(parents=True, exist_ok=True)
-    world = read_world()
     record_path = folder / RECORD
+    if record_path.exists():
+        people = Record(**loads(record_path.read_bytes())).people
+    world = _fewer(read_world(), people)
     settings = Settings(data_dir=folder, public_url=f"http://127.0.0.1:{port}")
     database = Database(settings.resolved_database_url)
     try:
@@ -93,13 +98,21 @@ def prepare(folder: Path, *, port: int, lms_port: int, say: Callable[[str], None
             lms_url = f"http://127.0.0.1:{lms_port}"
             config = _config(world, lms_url=lms_url, tool_url=settings.public_url, form=form, folder=folder)
             made = seed.fill(database, world, form_uuid=form.uuid, columns=_columns(config), settings=settings, lms_url=lms_url, say=say)
-            record = Record(port, lms_port, made.lrs_key, made.lrs_secret)
+            record = Record(port, lms_port, made.lrs_key, made.lrs_secret, people)
             record_path.touch(mode=0o600)
             record_path.write_bytes(dumps(asdict(record)))
         form = _load_content(database)
     finally:
         database.dispose()
     return Installation(folder, port, lms_port, form, record.lrs_key, record.lrs_secret, world)
+
+
+def _fewer(world: World, people: int | None) -> World:
+    """The world with so many of its officials, taken evenly over all of them."""
+    if people is None or people >= len(world.officials):
+        return world
+    step = len(world.officials) / people
+    return replace(world, officials=tuple(world.officials[int(number * step)] for number in range(people)))
 
 
 def _load_content(database: Database) -> assessment.FormView:

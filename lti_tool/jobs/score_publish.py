@@ -4,7 +4,7 @@ A score is sent with the value that stands when it is sent; rows of the outbox f
 no harm: timestamps rise, and a platform that answers 409 is asked what it holds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,7 +54,7 @@ class _Delivery:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What came of a try: `done`, `again` or `parked`, and why."""
+    """What came of a try: `done`, `again`, `parked` or `superseded`, and why."""
 
     state: str
     note: str | None = None
@@ -105,16 +105,18 @@ def publish_score(database: Database, item: Claimed, *, http: GuardedClient, set
     """
     with database.transaction() as db:
         delivery = _prepared(db, item, http=http, secret=settings.secret_key, clock=clock)
-        if isinstance(delivery, str):
-            outbox.finish(db, item, now=clock(), state=delivery)
-            return delivery
-    verdict = _too_soon(delivery, clock()) or _sent(delivery, item)
+        if isinstance(delivery, _Verdict):
+            return _ended(db, item, delivery, clock())
+    verdict = _sent(delivery, item)
     with database.transaction() as db:
         return _recorded(db, item, delivery, verdict, clock())
 
 
-def _prepared(db: Session, item: Claimed, *, http: GuardedClient, secret: bytes, clock: Clock) -> _Delivery | str:
-    """Reads what stands now and reserves its timestamp; or the state in which the row ends without a call."""
+def _prepared(db: Session, item: Claimed, *, http: GuardedClient, secret: bytes, clock: Clock) -> _Delivery | _Verdict:
+    """Reads what stands now and reserves its timestamp; or what becomes of the row without a call.
+
+    A timestamp in the future would block every score after it, so a try whose second has not come waits for it.
+    """
     row = db.execute(
         select(Score, User.sub, LineItem)
         .join(User, User.id == Score.user_id)
@@ -123,21 +125,18 @@ def _prepared(db: Session, item: Claimed, *, http: GuardedClient, secret: bytes,
         .with_for_update(of=Score)
     ).first()
     if row is None or row[0].version != item.payload["version"]:
-        return "superseded"
+        return _Verdict("superseded")
     score, sub, line_item = row
     services = services_of(db, line_item.registration_id, http=http, tokens=TOKENS, secret=secret, clock=clock)
     if services is None:
-        return "parked"
-    present = clock().replace(microsecond=0)
-    score.stamped_at = max(present, score.stamped_at + STAMP_STEP) if score.stamped_at else present
-    final = FinalScore(sub, score.given, score.maximum, score.stamped_at, score.comment)
+        return _Verdict("parked", "no platform")
+    now = clock()
+    stamp = now.replace(microsecond=0)
+    if score.stamped_at and stamp < score.stamped_at + STAMP_STEP:
+        return _Verdict("again", "same second", (score.stamped_at + STAMP_STEP - now).total_seconds())
+    score.stamped_at = stamp
+    final = FinalScore(sub, score.given, score.maximum, stamp, score.comment)
     return _Delivery(score.id, final, line_item.url, SCOPE_RESULT_READ in line_item.scopes, services)
-
-
-def _too_soon(delivery: _Delivery, now: datetime) -> _Verdict | None:
-    """A timestamp in the future would block every score after it: the try waits until its second has come."""
-    ahead = (delivery.score.stamped_at - now).total_seconds()
-    return _Verdict("again", "stamp", ahead) if ahead > 0 else None
 
 
 def _sent(delivery: _Delivery, item: Claimed) -> _Verdict:
@@ -194,11 +193,16 @@ def _recorded(db: Session, item: Claimed, delivery: _Delivery, verdict: _Verdict
     still_stands = bool(changed.rowcount)  # type: ignore[attr-defined]
     state = verdict.state if still_stands or verdict.state == "done" else "superseded"
     log.info("score_tried", state=state, note=verdict.note, score=delivery.score_id, attempts=item.attempts)
-    if state == "again":
+    return _ended(db, item, replace(verdict, state=state), now)
+
+
+def _ended(db: Session, item: Claimed, verdict: _Verdict, now: datetime) -> str:
+    """Puts the row back for a later try, or ends it."""
+    if verdict.state == "again":
         outbox.retry(db, item, now=now, note=verdict.note or "again", after_seconds=verdict.after_seconds)
     else:
-        outbox.finish(db, item, now=now, state=state, note=verdict.note)
-    return state
+        outbox.finish(db, item, now=now, state=verdict.state, note=verdict.note)
+    return verdict.state
 
 
 def _json_of(response: HttpResponse) -> Any:

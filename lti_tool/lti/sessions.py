@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from kernel.db import JsonDocument
 from kernel.ids import digest, new_token
 from lti_tool.lti.errors import OtherPerson, PersonBlocked, SessionMissing
 from lti_tool.lti.vocabulary import Role
@@ -25,7 +26,8 @@ _BEGIN = _launch.insert()  # type: ignore[attr-defined]
 _TAKE_OVER = (
     _launch.update()  # type: ignore[attr-defined]
     .where(_launch.c.user_id == bindparam("user"), _launch.c.expires_at > bindparam("now"))
-    .values(session_hash=None, roles=bindparam("spelled"))
+    .where(or_(_launch.c.session_hash.is_not(None), _launch.c.roles != bindparam("spelled", type_=JsonDocument)))
+    .values(session_hash=None, roles=bindparam("spelled", type_=JsonDocument))
 )
 _TAKE_OVER_IN = _TAKE_OVER.where(_launch.c.context_id == bindparam("context"))
 

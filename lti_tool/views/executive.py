@@ -83,7 +83,7 @@ def home_values(
         "level_legend": pictures.level_legend(levels),
         "spread": [(figure, _spread(figure, levels)) for figure in areas],
         "columns_are_numbered": len(areas) > pictures.MAX_NAMED_COLUMNS,
-        "heatmap": pictures.group_heatmap(groups, areas, measure, k=figures.k) if groups else None,
+        "heatmap": pictures.group_heatmap(groups, areas, measure) if groups else None,
     }
 
 

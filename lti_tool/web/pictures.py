@@ -127,14 +127,14 @@ def level_spread(counts: Sequence[int], unknown: int, levels: Mapping[int, LangM
     )
 
 
-def group_heatmap(groups: Sequence[roadmap.GroupFigure], areas: Sequence[roadmap.AreaFigure], measure: str, *, k: int) -> Markup:
+def group_heatmap(groups: Sequence[roadmap.GroupFigure], areas: Sequence[roadmap.AreaFigure], measure: str) -> Markup:
     """Units or agencies by area; measure is `attainment` or `coverage`."""
 
     def cell(figure: roadmap.AreaFigure) -> charts.Cell:
         if measure == "attainment" and not figure.has_target:
             return charts.Cell(None, "–")
         value = figure.attainment if measure == "attainment" else figure.coverage
-        return charts.Cell(value, f"<{k}" if value is None else percent_filter(value))
+        return charts.Cell(value, _("hidden") if value is None else percent_filter(value))
 
     return charts.heatmap(
         [(_in(group.label), [cell(figure) for figure in group.areas]) for group in groups],

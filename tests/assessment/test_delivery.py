@@ -313,6 +313,24 @@ def test_overdue_attempts_end_without_the_browser_once_the_grace_is_over(sitter)
         person.submit(step, "b", "afterwards")
 
 
+@pytest.mark.parametrize("noticed_by", ["worker", "browser"])
+def test_a_sitting_whose_time_ran_out_ended_at_its_deadline_however_late_that_is_noticed(sitter, noticed_by):
+    person = sitter()
+    person.start()
+    person.submit(person.step())
+    deadline = person.now + timedelta(minutes=40)
+    person.now += timedelta(days=2)
+
+    if noticed_by == "browser":
+        person.step()
+    else:
+        with person.database.transaction() as db:
+            api.close_overdue(db, now=person.now, limit=10)
+
+    outcome = person.outcome()
+    assert (outcome.finish_reason, outcome.finished_at) == ("time", deadline)
+
+
 def test_what_is_shown_holds_no_key_no_parameters_no_rationale(sitter):
     person = sitter()
     person.start()

@@ -1,0 +1,213 @@
+"""People who take the assessment, for `bench.answer`: many keep-alive connections in one event loop of a process of its own.
+
+A taker reads the item page that an answer brings back, as a browser does, and answers it in some well-formed way.
+"""
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass, field
+from random import Random
+from urllib.parse import urlencode
+from uuid import UUID
+
+TIMEOUT_SECONDS = 30.0
+HIDDEN = {name: re.compile(rb'name="%s" value="([^"]*)"' % name.encode()) for name in ("presentation", "kind", "csrf")}
+CHOICE = re.compile(rb'name="value" value="([^"]+)"')
+LINE = re.compile(rb'name="(order-[^"]+)"')
+MATCH = re.compile(rb'name="(match-[^"]+)"')
+TARGET = re.compile(rb'<option value="([^"]+)"')
+ATTEMPT = re.compile(r"/attempts/([0-9a-f-]{36})")
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """One person with an open session. `attempt` is empty for the bare baseline, whose takers have a token only."""
+
+    cookie: str
+    launch: str
+    form: str
+    csrf: str
+    token: str = ""
+
+
+@dataclass(slots=True)
+class Told:
+    """What the takers were told and how long it took, seconds."""
+
+    answers: list[float] = field(default_factory=list)
+    """Answer to next item."""
+    finishes: list[float] = field(default_factory=list)
+    """Last answer to the way to the result, with all that a finish stores."""
+    starts: list[float] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+    """Client ids."""
+    errors: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    """Length of the measured window."""
+
+
+def take(port: int, takers: list[Taker], *, seconds: float, pause: float, warm_up: int, seed: int) -> Told:
+    """Lets all takers answer for a while.
+
+    pause     mean seconds from one answer of a taker to the next; 0 answers at once
+    warm_up   every taker first answers 0 to so many items, unmeasured, so that they do not all finish at the same time
+    """
+    return asyncio.run(_take(port, takers, seconds, pause, warm_up, Random(seed)))  # noqa: S311  a load, no secret
+
+
+async def _take(port: int, takers: list[Taker], seconds: float, pause: float, warm_up: int, chance: Random) -> Told:
+    told, warm = Told(), Told()
+    people = [_Person(port, taker, Random(chance.random())) for taker in takers]  # noqa: S311
+    await _in_groups([person.prepare(chance.randint(0, warm_up), warm) for person in people])
+    begun = time.perf_counter()
+    await asyncio.gather(*(person.go_on(begun + seconds, pause, told) for person in people))
+    told.seconds = time.perf_counter() - begun
+    told.acknowledged += warm.acknowledged
+    told.errors += warm.errors
+    return told
+
+
+async def _in_groups(work: list, size: int = 10) -> None:
+    gate = asyncio.Semaphore(size)
+
+    async def one(part) -> None:
+        async with gate:
+            await part
+
+    await asyncio.gather(*map(one, work))
+
+
+class _Person:
+    """A taker with one connection."""
+
+    def __init__(self, port: int, taker: Taker, chance: Random) -> None:
+        self._port = port
+        self._taker = taker
+        self._chance = chance
+        self._page = b""
+        self._attempt = ""
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def prepare(self, n_answers: int, told: Told) -> None:
+        for _ in range(max(n_answers, 1) if self._taker.token else n_answers):
+            await self._answer(told)
+        if not self._page and not self._taker.token:
+            await self._start(told)
+
+    async def go_on(self, until: float, pause: float, told: Told) -> None:
+        await asyncio.sleep(self._chance.random() * pause)
+        while (now := time.perf_counter()) < until:
+            await self._answer(told)
+            await asyncio.sleep(max(0.0, now + pause * self._chance.uniform(0.5, 1.5) - time.perf_counter()))
+        if self._streams:
+            self._streams[1].close()
+
+    async def _answer(self, told: Told) -> None:
+        if self._taker.token:
+            await self._answer_bare(told)
+            return
+        if not self._page:
+            await self._start(told)
+        fields = self._fields()
+        begun = time.perf_counter()
+        try:
+            path = f"/learn/{self._taker.launch}/attempts/{self._attempt}/responses"
+            status, location, body = await self._send("POST", path, urlencode(fields))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            told.errors.append(type(error).__name__)
+            return
+        taken = time.perf_counter() - begun
+        if status == 200 and b"data-answer" in body:
+            told.answers.append(taken)
+            self._page = body
+        elif status == 303 and location.endswith("/result"):
+            told.finishes.append(taken)
+            self._page = b""
+        else:
+            told.errors.append(str(status))
+            return
+        told.acknowledged.append(dict(fields)["client_id"])
+
+    async def _answer_bare(self, told: Told) -> None:
+        fields = {"token": self._taker.token, "client_id": self._new_id(), "value": "b"}
+        begun = time.perf_counter()
+        try:
+            status, _, _ = await self._send("POST", "/answer", urlencode(fields))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            told.errors.append(type(error).__name__)
+            return
+        if status == 200:
+            told.answers.append(time.perf_counter() - begun)
+            told.acknowledged.append(fields["client_id"])
+        else:
+            told.errors.append(str(status))
+
+    async def _start(self, told: Told) -> None:
+        begun = time.perf_counter()
+        form = urlencode({"csrf": self._taker.csrf})
+        _, location, _ = await self._send("POST", f"/learn/{self._taker.launch}/assessment/{self._taker.form}/start", form)
+        self._attempt = ATTEMPT.search(location)[1]  # type: ignore[index]  a start that fails ends the benchmark
+        _, _, self._page = await self._send("GET", f"/learn/{self._taker.launch}/attempts/{self._attempt}", None)
+        told.starts.append(time.perf_counter() - begun)
+
+    def _fields(self) -> list[tuple[str, str]]:
+        found = {name: pattern.search(self._page)[1].decode() for name, pattern in HIDDEN.items()}  # type: ignore[index]
+        fields = [*found.items(), ("client_id", self._new_id()), ("active_ms", "20000")]
+        choices = [choice.decode() for choice in CHOICE.findall(self._page)]
+        match found["kind"]:
+            case "single_choice" | "true_false" | "multiple_choice":
+                fields.append(("value", self._chance.choice(choices)))
+            case "ordering":
+                fields += [(name.decode(), str(place)) for place, name in enumerate(LINE.findall(self._page), start=1)]
+            case "matching":
+                targets = [target.decode() for target in dict.fromkeys(TARGET.findall(self._page))]
+                fields += [(name.decode(), target) for name, target in zip(MATCH.findall(self._page), targets, strict=False)]
+            case _:
+                fields.append(("value", str(self._chance.randint(1, 99))))
+        return fields
+
+    def _new_id(self) -> str:
+        return str(UUID(int=self._chance.getrandbits(128), version=4))
+
+    async def _send(self, method: str, path: str, form: str | None) -> tuple[int, str, bytes]:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            if self._streams is None or self._streams[1].is_closing():
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            try:
+                return await self._exchange(*self._streams, method, path, form or "")
+            except (OSError, asyncio.IncompleteReadError):
+                self._streams[1].close()
+                self._streams = None
+                raise
+
+    async def _exchange(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, path: str, form: str
+    ) -> tuple[int, str, bytes]:
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            f"Host: 127.0.0.1:{self._port}",
+            f"Origin: http://127.0.0.1:{self._port}",
+            "Accept: text/html",
+            "X-Kaona-Script: 1",
+            f"Cookie: {self._taker.cookie}",
+            "Content-Type: application/x-www-form-urlencoded",
+            f"Content-Length: {len(form)}",
+        ]
+        writer.write(("\r\n".join(lines) + "\r\n\r\n" + form).encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+        if "content-length" in headers:
+            body = await reader.readexactly(int(headers["content-length"]))
+        else:
+            body = await self._chunks(reader)
+        return int(head[0].split()[1]), headers.get("location", ""), body
+
+    @staticmethod
+    async def _chunks(reader: asyncio.StreamReader) -> bytes:
+        body = b""
+        while size := int(await reader.readline(), 16):
+            body += await reader.readexactly(size)
+            await reader.readline()
+        await reader.readline()
+        return body
