@@ -3,6 +3,8 @@
 The tool runs as `kaona serve` runs it; beside it, in the same run and on the same kind of database, a bare Flask and
 SQLAlchemy app (one read, two inserts, one commit) under the same granian. The takers work on the same machine.
 `python -m bench.answer [--database sqlite|postgresql] [--seconds N]` prints the table, `--json` the figures alone.
+CPU is that of the web processes for each answer, warm-up and starts of attempts included: the one figure that other work on the
+machine does not change.
 Targets: p95 <= 50 ms at 100 takers who give about 170 answers a second; every acknowledged answer stored, each once.
 """
 
@@ -41,6 +43,7 @@ class Server:
     """A server under load, its takers and its database."""
 
     name: str
+    pid: int
     port: int
     takers: list[Taker]
     database_url: str
@@ -57,12 +60,20 @@ def run(json: bool = False, *, database: str = "sqlite", seconds: float = SECOND
             stack.enter_context(_bare(common.new_database(pattern, "bare"))),
         ]
         told: dict[str, dict[str, Told]] = {server.name: {} for server in servers}
+        cpu: dict[str, dict[str, float]] = {server.name: {} for server in servers}
         for number, (situation, (n_takers, pause)) in enumerate(SITUATIONS.items()):
             for server in servers:
                 options = {"seconds": seconds, "pause": pause, "warm_up": WARM_UP_ITEMS, "seed": number}
-                told[server.name][situation] = pool.submit(take, server.port, server.takers[:n_takers], **options).result()
+                before = common.cpu_seconds(server.pid)
+                one = pool.submit(take, server.port, server.takers[:n_takers], **options).result()
+                told[server.name][situation] = one
+                cpu[server.name][situation] = 1000 * (common.cpu_seconds(server.pid) - before) / max(1, len(one.acknowledged))
         rows = {
-            server.name: {situation: _figures(one) for situation, one in told[server.name].items()} | {"kept": _kept(server, told)}
+            server.name: {
+                situation: _figures(one) | {"cpu_ms_per_answer": round(cpu[server.name][situation], 1)}
+                for situation, one in told[server.name].items()
+            }
+            | {"kept": _kept(server, told)}
             for server in servers
         }
     ours = rows["tool"]
@@ -135,8 +146,8 @@ def _tool(database_url: str, folder: Path) -> Iterator[Server]:
         "KAONA_WEB_THREADS": str(common.THREADS),
     }
     command = [sys.executable, "-m", "lti_tool", "serve", "--port", str(port)]
-    with common.serving(command, port, environment, "/readyz"):
-        yield Server("tool", port, takers, database_url)
+    with common.serving(command, port, environment, "/readyz") as pid:
+        yield Server("tool", pid, port, takers, database_url)
 
 
 @contextmanager
@@ -153,8 +164,8 @@ def _bare(database_url: str) -> Iterator[Server]:
     with database.transaction() as db:
         db.execute(insert(taker), [{"token": token} for token in tokens])
     database.dispose()
-    with common.granian("bench.bare_answer:app", port, {"BARE_DATABASE_URL": database_url}):
-        yield Server("bare", port, [Taker("", "", "", "", token) for token in tokens], database_url)
+    with common.granian("bench.bare_answer:app", port, {"BARE_DATABASE_URL": database_url}) as pid:
+        yield Server("bare", pid, port, [Taker("", "", "", "", token) for token in tokens], database_url)
 
 
 def _people(database: Any, settings: Any) -> list[Taker]:
@@ -188,7 +199,8 @@ def _people(database: Any, settings: Any) -> list[Taker]:
                 link_id="link-1", link_title=None, activity=None, locale="th", return_url=None, document_target="iframe",
                 line_item_url=f"{issuer}/lineitem", ags_scopes=(), memberships_url=None,
             )  # fmt: skip
-            known = find_known(db, platform, deployment="1", sub=message.sub, context="course-1", link="link-1", line_item=message.line_item_url)
+            parts = {"deployment": "1", "sub": message.sub, "context": "course-1", "link": "link-1"}
+            known = find_known(db, platform, **parts, line_item=message.line_item_url)
             assert known is not None
             enrolled = enrol(db, message, known, platform=platform, now=now)
             launch = new_uuid()
@@ -206,12 +218,13 @@ def _people(database: Any, settings: Any) -> list[Taker]:
 
 def _print(result: dict[str, Any]) -> None:
     print(f"answer to next item over HTTP with commit, {result['database']}, {common.WORKERS} processes of {common.THREADS} threads\n")
-    print(f"{'':34}{'answers/s':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'finish p95':>12}  errors")
+    print(f"{'':34}{'answers/s':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'finish p95':>12}{'CPU ms':>8}  errors")
     for name, rows in result["servers"].items():
         for situation in SITUATIONS:
             row = rows[situation]
             times = "".join(f"{row.get(part, float('nan')):9.1f}" for part in ("p50_ms", "p95_ms", "p99_ms"))
-            print(f"{name + ': ' + situation:34}{row['answers_per_second']:10.1f}{times}{row.get('finish_p95_ms', '-'):>12}  {row['errors'] or 'none'}")
+            rest = f"{row.get('finish_p95_ms', '-'):>12}{row['cpu_ms_per_answer']:8.1f}  {row['errors'] or 'none'}"
+            print(f"{name + ': ' + situation:34}{row['answers_per_second']:10.1f}{times}{rest}")
         kept = rows["kept"]
         print(f"{'':34}{kept['acknowledged']} acknowledged, {kept['stored']} stored, {kept['lost']} lost, {kept['doubled']} doubled")
     print(f"\nanswers a second at saturation: {result['ratio_to_bare_at_saturation']} x the bare app")

@@ -18,22 +18,25 @@ WORKERS, THREADS = 2, 8
 
 
 @contextmanager
-def granian(app: str, port: int, settings: Mapping[str, str]) -> Iterator[None]:
-    """A WSGI app under granian, answering; it ends with the block."""
+def granian(app: str, port: int, settings: Mapping[str, str]) -> Iterator[int]:
+    """A WSGI app under granian, answering; gives its process id and ends with the block."""
     options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", str(WORKERS)]
     options += ["--blocking-threads", str(THREADS), "--backpressure", str(THREADS * 16), "--log-level", "error", "--no-access-log"]
-    with serving([sys.executable, "-m", "granian", *options, app], port, settings):
-        yield
+    with serving([sys.executable, "-m", "granian", *options, app], port, settings) as pid:
+        yield pid
 
 
 @contextmanager
-def serving(command: Sequence[str], port: int, settings: Mapping[str, str], path: str = "/") -> Iterator[None]:
-    """A server of its own process, answering on its port; it ends with the block. No setting of the caller's environment reaches it."""
+def serving(command: Sequence[str], port: int, settings: Mapping[str, str], path: str = "/") -> Iterator[int]:
+    """A server of its own process, answering on its port; gives its process id and ends with the block.
+
+    settings   the only ones of ours that reach it
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("KAONA_")}
     process = subprocess.Popen(command, env=clean | dict(settings), cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         _wait_for(port, path, process)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -84,6 +87,15 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
         return {}
     parts = statistics.quantiles(seconds, n=100, method="inclusive")
     return {f"p{percent}_ms": round(parts[percent - 1] * 1000, 1) for percent in (50, 95, 99)}
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process and its children have used (Linux); 0 where that cannot be read."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    if not children.exists():
+        return 0.0
+    own = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in [str(pid), *children.read_text().split()]]
+    return sum(int(part[11]) + int(part[12]) for part in own) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait_for(port: int, path: str, process: "subprocess.Popen[bytes]") -> None:

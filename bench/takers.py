@@ -6,8 +6,10 @@ A taker reads the item page that an answer brings back, as a browser does, and a
 import asyncio
 import re
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -22,7 +24,7 @@ ATTEMPT = re.compile(r"/attempts/([0-9a-f-]{36})")
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """One person with an open session. `attempt` is empty for the bare baseline, whose takers have a token only."""
+    """One person with an open session; on the bare baseline with a token and nothing else."""
 
     cookie: str
     launch: str
@@ -53,12 +55,12 @@ def take(port: int, takers: list[Taker], *, seconds: float, pause: float, warm_u
     pause     mean seconds from one answer of a taker to the next; 0 answers at once
     warm_up   every taker first answers 0 to so many items, unmeasured, so that they do not all finish at the same time
     """
-    return asyncio.run(_take(port, takers, seconds, pause, warm_up, Random(seed)))  # noqa: S311  a load, no secret
+    return asyncio.run(_take(port, takers, seconds=seconds, pause=pause, warm_up=warm_up, chance=Random(seed)))
 
 
-async def _take(port: int, takers: list[Taker], seconds: float, pause: float, warm_up: int, chance: Random) -> Told:
+async def _take(port: int, takers: list[Taker], *, seconds: float, pause: float, warm_up: int, chance: Random) -> Told:
     told, warm = Told(), Told()
-    people = [_Person(port, taker, Random(chance.random())) for taker in takers]  # noqa: S311
+    people = [_Person(port, taker, Random(chance.random())) for taker in takers]
     await _in_groups([person.prepare(chance.randint(0, warm_up), warm) for person in people])
     begun = time.perf_counter()
     await asyncio.gather(*(person.go_on(begun + seconds, pause, told) for person in people))
@@ -68,10 +70,10 @@ async def _take(port: int, takers: list[Taker], seconds: float, pause: float, wa
     return told
 
 
-async def _in_groups(work: list, size: int = 10) -> None:
+async def _in_groups(work: list[Coroutine[Any, Any, None]], size: int = 10) -> None:
     gate = asyncio.Semaphore(size)
 
-    async def one(part) -> None:
+    async def one(part: Coroutine[Any, Any, None]) -> None:
         async with gate:
             await part
 

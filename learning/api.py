@@ -1,6 +1,6 @@
 """The door of the learning room. Each function works within the caller's transaction and never commits."""
 
-from learning.commands import CatalogueReport, State, load_catalogue, mark_step, plan_path
+from learning.commands import CatalogueReport, State, load_catalogue, mark_step, plan_path, plan_paths
 from learning.queries import NoteView, PathView, ResourceView, StepView, find_path, list_resources
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "load_catalogue",
     "mark_step",
     "plan_path",
+    "plan_paths",
 ]

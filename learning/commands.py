@@ -1,12 +1,12 @@
 """Changing the catalogue and the paths, within the caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -15,12 +15,16 @@ from kernel.langmap import LangMap
 from learning.catalogue import ResourceRecord, read_catalogue
 from learning.choice import Resource, is_within_mix
 from learning.errors import StepHasNoActivity, StepNotFound, StepStateUnknown
+from learning.graph import Edges
 from learning.models import STATES, PathRow, PathStepRow, PrerequisiteRow, ResourceRow
 from learning.paths import RULE_VERSION, Path, Step, make_path
-from learning.queries import PathView, find_newest, hold_newest, path_view, read_edges, read_offer
-from learning.standings import Standpoint, read_standpoint
+from learning.queries import Offer, PathView, find_newest, hold_newest, hold_newest_of, path_view, read_edges, read_offer
+from learning.standings import Standpoint, read_standpoint, read_standpoints
 
 State = Literal["planned", "under_way", "done"]
+
+PEOPLE_AT_ONCE = 250
+"""People whose paths are planned together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +75,43 @@ def plan_path(db: Session, *, tenant_id: int, person_uuid: UUID, today: date, no
     Returns   the newest version: steps that are under way or done stay on it while their level is still to be reached
     """
     standpoint = read_standpoint(db, tenant_id=tenant_id, person_uuid=person_uuid, today=today, now=now)
+    edges, offer = read_edges(db), read_offer(db, ())
     while True:
         newest = hold_newest(db, tenant_id=tenant_id, person_uuid=person_uuid)
-        begun = {step.resource_id: step for step in newest.steps if step.resource_id and step.state != "planned"} if newest else {}
-        offer = read_offer(db, list(begun))
-        kept = {key for key, row_id in offer.ids.items() if row_id in begun}
-        path = make_path(standpoint.aims, read_edges(db), offer.resources, kept=kept, today=today)
-        steps = _step_values(path, standpoint, offer.ids, begun)
-        notes = _notes(path, standpoint)
-        if newest and newest.notes == notes and [_values_of(step) for step in newest.steps] == steps:
+        draft = _draft(db, standpoint, newest, edges, offer, today=today)
+        if newest and draft.says_the_same_as(newest):
             return path_view(newest)
-        version = {
-            "tenant_id": tenant_id,
-            "person_uuid": person_uuid,
-            "uuid": new_uuid(),
-            "version": newest.version + 1 if newest else 1,
-            "made_at": now,
-            "rule_version": RULE_VERSION,
-            "basis": [asdict(aim) for aim in standpoint.aims],
-            "notes": notes,
-        }
-        path_id = _insert_version(db, version)
-        if path_id is not None:
+        added = _add_versions(db, [_version(tenant_id, person_uuid, standpoint, newest, draft, now=now)], {person_uuid: draft})
+        if added:
             break
         # another transaction stored the first version meanwhile and has committed: look again, at what it stored
-    db.add_all(
-        PathStepRow(tenant_id=tenant_id, path_id=path_id, uuid=new_uuid(), position=position, **values)
-        for position, values in enumerate(steps, start=1)
-    )
-    db.flush()  # the view reads the rows back with their resources
     stored = find_newest(db, tenant_id=tenant_id, person_uuid=person_uuid)
     assert stored is not None
     return path_view(stored)
+
+
+def plan_paths(db: Session, *, tenant_id: int, person_uuids: Collection[UUID], today: date, now: datetime) -> int:
+    """The paths of many people of one agency, each as `plan_path` makes it; what they have in common is read once.
+
+    today     the date where the people work, for what is due
+    Returns   how many of them got a new version
+    """
+    edges, offer = read_edges(db), read_offer(db, ())
+    people = sorted(set(person_uuids))
+    n_new = 0
+    for first in range(0, len(people), PEOPLE_AT_ONCE):
+        some = people[first : first + PEOPLE_AT_ONCE]
+        standpoints = read_standpoints(db, tenant_id=tenant_id, person_uuids=some, today=today, now=now)
+        newest = hold_newest_of(db, tenant_id=tenant_id, person_uuids=some)
+        drafts = {person: _draft(db, standpoints[person], newest.get(person), edges, offer, today=today) for person in some}
+        changed = [person for person in some if person not in newest or not drafts[person].says_the_same_as(newest[person])]
+        versions = [_version(tenant_id, one, standpoints[one], newest.get(one), drafts[one], now=now) for one in changed]
+        added = _add_versions(db, versions, drafts)
+        n_new += len(added)
+        for person_uuid in changed:
+            if person_uuid not in added:  # another transaction stored the first version meanwhile
+                plan_path(db, tenant_id=tenant_id, person_uuid=person_uuid, today=today, now=now)
+    return n_new
 
 
 def mark_step(db: Session, *, tenant_id: int, person_uuid: UUID, step_uuid: UUID, state: State, now: datetime) -> PathView:
@@ -123,6 +132,43 @@ def mark_step(db: Session, *, tenant_id: int, person_uuid: UUID, step_uuid: UUID
     if step.state != state:
         step.state, step.state_at = state, now
     return path_view(newest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What a version would say: columns of its steps, and its notes."""
+
+    steps: list[dict[str, Any]]
+    notes: list[dict[str, Any]]
+
+    def says_the_same_as(self, stored: PathRow) -> bool:
+        """Whether a stored version has these steps and notes."""
+        return stored.notes == self.notes and [_values_of(step) for step in stored.steps] == self.steps
+
+
+def _draft(db: Session, standpoint: Standpoint, newest: PathRow | None, edges: Edges, offer: Offer, *, today: date) -> _Draft:
+    begun = {step.resource_id: step for step in newest.steps if step.resource_id and step.state != "planned"} if newest else {}
+    if not begun.keys() <= set(offer.ids.values()):  # something begun is no longer offered
+        offer = read_offer(db, list(begun))
+    kept = {key for key, row_id in offer.ids.items() if row_id in begun}
+    path = make_path(standpoint.aims, edges, offer.resources, kept=kept, today=today)
+    return _Draft(_step_values(path, standpoint, offer.ids, begun), _notes(path, standpoint))
+
+
+def _version(
+    tenant_id: int, person_uuid: UUID, standpoint: Standpoint, newest: PathRow | None, draft: _Draft, *, now: datetime
+) -> dict[str, Any]:
+    """Columns of the version that follows the newest one."""
+    return {
+        "tenant_id": tenant_id,
+        "person_uuid": person_uuid,
+        "uuid": new_uuid(),
+        "version": newest.version + 1 if newest else 1,
+        "made_at": now,
+        "rule_version": RULE_VERSION,
+        "basis": [asdict(aim) for aim in standpoint.aims],
+        "notes": draft.notes,
+    }
 
 
 def _columns(record: ResourceRecord) -> dict[str, Any]:
@@ -200,8 +246,19 @@ def _notes(path: Path, standpoint: Standpoint) -> list[dict[str, Any]]:
     return notes
 
 
-def _insert_version(db: Session, values: dict[str, Any]) -> int | None:
-    """Stores one version; None when another transaction has stored the same number."""
-    insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(PathRow).values(values).on_conflict_do_nothing(index_elements=["tenant_id", "person_uuid", "version"])
-    return db.scalar(statement.returning(PathRow.id))
+def _add_versions(db: Session, versions: list[dict[str, Any]], drafts: Mapping[UUID, _Draft]) -> set[UUID]:
+    """Stores versions with their steps; returns whose: not those of whom another transaction has stored the same number."""
+    if not versions:
+        return set()
+    insert_path = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert_path(PathRow).on_conflict_do_nothing(index_elements=["tenant_id", "person_uuid", "version"])
+    ids = {person_uuid: path_id for person_uuid, path_id in db.execute(statement.returning(PathRow.person_uuid, PathRow.id), versions)}  # noqa: C416  rows are not plain tuples
+    tenant_ids = {version["person_uuid"]: version["tenant_id"] for version in versions}
+    steps = [
+        {"tenant_id": tenant_ids[person_uuid], "path_id": path_id, "uuid": new_uuid(), "position": position, **values}
+        for person_uuid, path_id in ids.items()
+        for position, values in enumerate(drafts[person_uuid].steps, start=1)
+    ]
+    if steps:
+        db.execute(insert(PathStepRow), steps)
+    return set(ids)

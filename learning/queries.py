@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from learning.choice import Resource
@@ -120,6 +120,21 @@ def hold_newest(db: Session, *, tenant_id: int, person_uuid: UUID) -> PathRow | 
         newest = find_newest(db, tenant_id=tenant_id, person_uuid=person_uuid)
         if held_id == (newest.id if newest else None):  # else a newer version was committed while we waited for the lock
             return newest
+
+
+def hold_newest_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID]) -> dict[UUID, PathRow]:
+    """As `hold_newest`, for each of these people who has a path; held in the order of the people, the same for all."""
+    newest_ids = (
+        select(func.max(PathRow.id))  # a later version is stored later, while the one before it is held
+        .where(PathRow.tenant_id == tenant_id, PathRow.person_uuid.in_(person_uuids))
+        .group_by(PathRow.person_uuid)
+    )
+    newest = PathRow.id.in_(newest_ids)
+    while True:
+        held_ids = set(db.scalars(select(PathRow.id).where(newest).order_by(PathRow.person_uuid).with_for_update()))
+        rows = db.scalars(select(PathRow).where(newest).execution_options(populate_existing=True)).all()
+        if held_ids == {row.id for row in rows}:
+            return {row.person_uuid: row for row in rows}
 
 
 def read_offer(db: Session, begun_ids: Collection[int]) -> Offer:

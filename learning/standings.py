@@ -1,6 +1,6 @@
 """The one place where this room meets the roadmap: a person's standing becomes the aims of a path."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -27,9 +27,18 @@ class Standpoint:
 
 
 def read_standpoint(db: Session, *, tenant_id: int, person_uuid: UUID, today: date, now: datetime) -> Standpoint:
-    """The aims of one person, from `roadmap.api.standing_of`, and the labels of the framework in force."""
+    """The aims of one person and the labels of the framework in force."""
+    return read_standpoints(db, tenant_id=tenant_id, person_uuids=[person_uuid], today=today, now=now)[person_uuid]
+
+
+def read_standpoints(db: Session, *, tenant_id: int, person_uuids: Collection[UUID], today: date, now: datetime) -> dict[UUID, Standpoint]:
+    """The aims of each of these people of one agency, from `roadmap.api.standings_of`; labels and levels are the same for all."""
     framework = roadmap.active_framework(db, tenant_id=tenant_id, on=today)
-    standings = roadmap.standing_of(db, tenant_id=tenant_id, person_uuid=person_uuid, today=today, now=now)
-    aims = tuple(Aim(one.node.key, one.level, one.target, one.due, ROLE_WEIGHTS.get(one.source, 1.0)) for one in standings)
-    labels = {node.key: node.label for node in (*framework.groups, *framework.nodes)} | {one.node.key: one.node.label for one in standings}
-    return Standpoint(aims, labels, {level.rank: level.label for level in framework.scale})
+    standings = roadmap.standings_of(db, tenant_id=tenant_id, person_uuids=person_uuids, today=today, now=now)
+    labels = {node.key: node.label for node in framework.nodes}
+    level_names = {level.rank: level.label for level in framework.scale}
+    return {person_uuid: Standpoint(_aims(found), labels, level_names) for person_uuid, found in standings.items()}
+
+
+def _aims(standings: Iterable[roadmap.Standing]) -> tuple[Aim, ...]:
+    return tuple(Aim(one.node.key, one.level, one.target, one.due, ROLE_WEIGHTS.get(one.source, 1.0)) for one in standings)

@@ -155,9 +155,7 @@ def standing_of(db: Session, *, tenant_id: int, person_uuid: UUID, today: date, 
     return standings_of(db, tenant_id=tenant_id, person_uuids=[person_uuid], today=today, now=now)[person_uuid]
 
 
-def standings_of(
-    db: Session, *, tenant_id: int, person_uuids: Collection[UUID], today: date, now: datetime
-) -> dict[UUID, list[Standing]]:
+def standings_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID], today: date, now: datetime) -> dict[UUID, list[Standing]]:
     """Where each of these people of one agency stands; everything is asked once for all of them, so give a few hundred at a time."""
     framework_id = active_framework_id(db, tenant_id=tenant_id, on=today)
     nodes = _nodes(db, framework_id)
@@ -167,11 +165,9 @@ def standings_of(
     held = select(PersonScope.person_uuid, PersonScope.role, PersonScope.personnel_group).where(
         PersonScope.tenant_id == tenant_id, PersonScope.person_uuid.in_(person_uuids)
     )
-    roles = {person_uuid: {code for code in codes if code} for person_uuid, *codes in db.execute(held)}
+    roles = {person_uuid: {code for code in (role, group) if code} for person_uuid, role, group in db.execute(held)}
     targets = target_facts(db, tenant_ids=[tenant_id])[tenant_id]
-    return {
-        person_uuid: _standings(nodes, targets, attained[person_uuid], roles.get(person_uuid, set())) for person_uuid in person_uuids
-    }
+    return {person_uuid: _standings(nodes, targets, attained[person_uuid], roles.get(person_uuid, set())) for person_uuid in person_uuids}
 
 
 def evidence_of(db: Session, *, tenant_id: int, person_uuid: UUID, node_key: str) -> list[EvidenceView]:
@@ -256,7 +252,7 @@ def _attainments_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUI
         return {person_uuid: [] for person_uuid in attained}
     carriers = _carriers(db)
     carried = {person_uuid: carry(levels, carriers) for person_uuid, levels in attained.items()}
-    wanted = {uuid for levels in (*attained.values(), *carried.values()) for uuid in levels}
+    wanted = {uuid for levels in attained.values() for uuid in levels} | {uuid for levels in carried.values() for uuid in levels}
     nodes = {node.uuid: node for node in db.scalars(select(FrameworkNode).where(FrameworkNode.uuid.in_(wanted)))}
     return {person_uuid: _attainment_views(nodes, attained[person_uuid], carried[person_uuid]) for person_uuid in attained}
 

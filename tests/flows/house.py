@@ -158,17 +158,13 @@ def running_house(database_url: str, folder: Path, *, serves: bool = True) -> It
         app = create_lms(config)
         lms = app.extensions["lms"]
         filled.append(
-            seed.fill(
-                database, world, form_uuid=form.uuid, columns=_columns(lms), settings=settings, lms_url=url, say=lambda _: None
-            )
+            seed.fill(database, world, form_uuid=form.uuid, columns=_columns(lms), settings=settings, lms_url=url, say=lambda _: None)
         )
         newcomers = iter(_newcomers(world))
         platforms.append(Platform(url=url, agency=agency, lms=lms, server=serve(app, listener=listener), newcomers=newcomers))
     _ask_of_everybody(database, platforms[0].agency)
     clock = Clock()
-    house = House(
-        folder, database, settings, form, clock, tuple(platforms), tuple(filled), make_worker(settings, database, clock)
-    )
+    house = House(folder, database, settings, form, clock, tuple(platforms), tuple(filled), make_worker(settings, database, clock))
     if serves:
         house.server = serve(create_app(settings, clock=clock, database=database), listener=listeners[0])
     else:

@@ -22,8 +22,8 @@ from tests.flows.house import House
 from tests.flows.stored import outbox_of, responses_of, scores_of, verbs_of
 from tests.flows.walker import Learner, answer_fields, answer_form
 
-N_LEARNERS = 4
-KILLS = {8: "worker", 20: "worker", 32: "all", 44: "worker", 56: "worker"}
+N_LEARNERS = 3
+KILLS = {6: "worker", 14: "worker", 24: "all", 36: "worker", 44: "worker"}
 """Acknowledged answers, of all learners together, after which one web process is killed, or all and their parent (then started again)."""
 
 READY_SECONDS = 90
@@ -80,29 +80,27 @@ def answer_everything(learner: Learner, port: int, ledger: Ledger) -> None:
     """Sits to the end at another port of the same tool, as answer.js does: what is not acknowledged is sent again with the same id."""
     session = requests.Session()
     session.trust_env = False
-    cookies = learner.browser.session_of(learner.house.url).cookies.get_dict()
-    headers = {"Origin": learner.house.url, "Accept": "text/html", "X-Kaona-Script": "1"}
+    session.cookies.update(learner.browser.session_of(learner.house.url).cookies.get_dict())
+    session.headers.update({"Origin": learner.house.url, "Accept": "text/html", "X-Kaona-Script": "1"})
     page = learner.page
     while not urlsplit(page.url).path.endswith("/result"):
         item = learner.respondent.find(html.unescape(page.text))
         fields = answer_fields(page, is_right=learner.respondent.answer(item) == item.correct)
         address = f"http://127.0.0.1:{port}{urlsplit(answer_form(page).action).path}"
-        page = _until_acknowledged(session, address, fields, cookies, headers, ledger)
+        page = _until_acknowledged(session, address, fields, ledger)
         ledger.note(str(learner.attempt_uuid), fields["client_id"])
     session.close()
 
 
-def _until_acknowledged(session, address, fields, cookies, headers, ledger) -> requests.Response:
+def _until_acknowledged(session, address, fields, ledger) -> requests.Response:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
-            reply = session.post(address, data=fields, cookies=cookies, headers=headers, timeout=15)
+            reply = session.post(address, data=fields, timeout=15)
             if reply.status_code < 400:
                 return reply
             assert reply.status_code >= 500, (reply.status_code, reply.text[-1500:])
-        except requests.ConnectionError:
-            pass
-        except requests.Timeout:
+        except (requests.ConnectionError, requests.Timeout):
             pass
         with ledger.lock:
             ledger.n_retries += 1

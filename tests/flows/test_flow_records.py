@@ -122,9 +122,7 @@ def test_a_key_that_reads_cannot_write(house, provider):
     key = house.lrs[0]
     statement = completed(house, provider, uuid4())
 
-    refused = requests.post(
-        f"{house.url}/xapi/statements", json=statement, auth=(key.lrs_key, key.lrs_secret), headers=VERSION, timeout=30
-    )
+    refused = requests.post(f"{house.url}/xapi/statements", json=statement, auth=(key.lrs_key, key.lrs_secret), headers=VERSION, timeout=30)
 
     assert refused.status_code == 403
 

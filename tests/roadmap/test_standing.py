@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from kernel.db import Database
 from kernel.errors import KaonaError
@@ -54,6 +55,28 @@ def test_without_a_target_entered_there_is_no_target(loaded: Database, now: date
     assert {(one.target, one.gap, one.due, one.source) for one in found.values()} == {(None, None, None, None)}
     with loaded.reading() as db:
         assert roadmap.list_targets(db, tenant_id=1) == []
+
+
+def test_many_people_stand_where_each_of_them_stands_alone_and_cost_no_more_statements(loaded: Database, now: datetime) -> None:
+    people = [name("person", number) for number in range(6)]
+    ask(loaded, now)
+    ask(loaded, now, role="OPS", min_level=3)
+    with loaded.transaction() as db:
+        roadmap.place_person(db, tenant_id=1, person_uuid=people[0], now=now, role="OPS")
+        statements = [area_result(person, key, n % 4, now) for n, person in enumerate(people[:5]) for key in (DLIT, DGOV)[: 1 + n % 2]]
+        roadmap.record_statements(db, tenant_id=1, statements=statements)
+    asked: list[str] = []
+
+    with loaded.reading() as db:
+        event.listen(loaded.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        together = roadmap.standings_of(db, tenant_id=1, person_uuids=people, today=TODAY, now=now)
+        n_together = len(asked)
+        alone = {one: roadmap.standing_of(db, tenant_id=1, person_uuid=one, today=TODAY, now=now) for one in people}
+
+    assert together == alone
+    assert [together[person][0].level for person in people] == [0, 1, 2, 3, 0, None]
+    assert {together[person][0].target for person in people} == {2, 3}
+    assert n_together <= 8, asked[:n_together]
 
 
 def test_an_unknown_level_is_not_0_and_has_no_gap(loaded: Database, now: datetime) -> None:
