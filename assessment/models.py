@@ -103,7 +103,9 @@ class ItemParameter(Base):
     c: Mapped[float] = mapped_column()
     """Chance of a right answer by guessing."""
     se_a: Mapped[float | None] = mapped_column()
+    """Standard error of a, per logit; none while provisional."""
     se_b: Mapped[float | None] = mapped_column()
+    """Standard error of b, logits."""
     status: Mapped[str] = mapped_column(String(32))
     """`provisional` until a calibration has met enough answers."""
     calibration_run: Mapped[str | None] = mapped_column(String(64))
@@ -187,6 +189,7 @@ class Attempt(Base):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     deadline_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The last answer's moment, or the deadline where time ran out."""
     finish_reason: Mapped[str | None] = mapped_column(String(16))
 
 
@@ -242,6 +245,7 @@ class Response(Base):
     theta_after: Mapped[float] = mapped_column()
     """EAP of the item's area after this answer, logits."""
     se_after: Mapped[float] = mapped_column()
+    """Its standard deviation, logits."""
 
 
 class AbilityEstimate(Base):
@@ -255,11 +259,13 @@ class AbilityEstimate(Base):
     theta: Mapped[float] = mapped_column()
     """EAP, logits, prior N(0, 1)."""
     se: Mapped[float] = mapped_column()
+    """Standard deviation of the posterior, logits."""
     wle: Mapped[float | None] = mapped_column()
     """Warm's estimate, logits; none without answers."""
     n_items: Mapped[int] = mapped_column(SmallInteger)
     n_right: Mapped[int] = mapped_column(SmallInteger)
     level: Mapped[int] = mapped_column(SmallInteger)
+    """Highest rank whose cut theta reaches; 0 below the first."""
     p_levels: Mapped[list[float]] = mapped_column(JsonDocument)
     """P(theta >= cut) of level 1, 2, ..."""
     is_borderline: Mapped[bool] = mapped_column()

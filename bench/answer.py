@@ -63,9 +63,9 @@ def run(json: bool = False, *, database: str = "sqlite", seconds: float = SECOND
         cpu: dict[str, dict[str, float]] = {server.name: {} for server in servers}
         for number, (situation, (n_takers, pause)) in enumerate(SITUATIONS.items()):
             for server in servers:
-                options = {"seconds": seconds, "pause": pause, "warm_up": WARM_UP_ITEMS, "seed": number}
                 before = common.cpu_seconds(server.pid)
-                one = pool.submit(take, server.port, server.takers[:n_takers], **options).result()
+                takers = server.takers[:n_takers]
+                one = pool.submit(take, server.port, takers, seconds=seconds, pause=pause, warm_up=WARM_UP_ITEMS, seed=number).result()
                 told[server.name][situation] = one
                 cpu[server.name][situation] = 1000 * (common.cpu_seconds(server.pid) - before) / max(1, len(one.acknowledged))
         rows = {

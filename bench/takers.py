@@ -149,7 +149,7 @@ class _Person:
         begun = time.perf_counter()
         form = urlencode({"csrf": self._taker.csrf})
         _, location, _ = await self._send("POST", f"/learn/{self._taker.launch}/assessment/{self._taker.form}/start", form)
-        self._attempt = ATTEMPT.search(location)[1]  # type: ignore[index]  a start that fails ends the benchmark
+        self._attempt = ATTEMPT.search(location)[1]  # type: ignore[index]
         _, _, self._page = await self._send("GET", f"/learn/{self._taker.launch}/attempts/{self._attempt}", None)
         told.starts.append(time.perf_counter() - begun)
 

@@ -65,13 +65,17 @@ class Database:
         self.engine = new_engine(url, pool_size=pool_size)
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Session]:
         """One writing transaction: commits when the block ends, rolls back when it raises.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so that it never fails half way.
+        durable   False lets the commit return before the disk has it: for what may be lost in a power cut without harm,
+                  such as a login that then has to be begun again. It is never torn, only lost.
         """
         with Session(self.engine, expire_on_commit=False) as session:
-            session.connection(execution_options={"kaona_write": True})
+            connection = session.connection(execution_options={"kaona_write": True, "kaona_durable": durable})
+            if not durable and connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             yield session
             session.commit()
 
@@ -91,6 +95,7 @@ def new_engine(url: str, *, pool_size: int = 10) -> Engine:
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
+        "hide_parameters": True,  # an error's text must not carry names or answers into a log
     }
     if make_url(url).get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
@@ -112,5 +117,12 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("kaona_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if options.get("kaona_write", False):
+        level = "FULL" if options.get("kaona_durable", True) else "NORMAL"
+        if connection.info.get("synchronous", "FULL") != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+            connection.info["synchronous"] = level
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")

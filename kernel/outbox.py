@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, String, Text, func, or_, select, text, update
+from sqlalchemy import CheckConstraint, Index, Select, String, Text, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -83,19 +83,14 @@ def put(
     return db.execute(statement).first() is not None
 
 
+def is_any_due(db: Session, *, kinds: list[str], now: datetime) -> bool:
+    """Whether a claim would find something now."""
+    return db.scalar(_due(kinds, now).limit(1)) is not None
+
+
 def claim(db: Session, *, kinds: list[str], now: datetime, limit: int = 20, lease_seconds: int = LEASE_SECONDS) -> list[Claimed]:
     """Takes due rows for this worker, oldest first; no two workers get the same one."""
-    due = (
-        select(OutboxItem.id)
-        .where(
-            OutboxItem.state == "waiting",
-            OutboxItem.kind.in_(kinds),
-            OutboxItem.due_at <= now,
-            or_(OutboxItem.lease_until.is_(None), OutboxItem.lease_until <= now),
-        )
-        .order_by(OutboxItem.due_at, OutboxItem.id)
-        .limit(limit)
-    )
+    due = _due(kinds, now).order_by(OutboxItem.due_at, OutboxItem.id).limit(limit)
     if db.get_bind().dialect.name == "postgresql":
         due = due.with_for_update(skip_locked=True)
     ids = list(db.scalars(due))
@@ -138,10 +133,13 @@ def backoff_seconds(attempts: int, chance: float) -> float:
     return float(min(MAX_DELAY_SECONDS, 2 ** min(attempts, 12)) * (0.5 + chance / 2))
 
 
-def waiting_by_kind(db: Session) -> dict[str, int]:
-    """How many effects wait, by kind."""
-    rows = db.execute(select(OutboxItem.kind, func.count()).where(OutboxItem.state == "waiting").group_by(OutboxItem.kind))
-    return {kind: count for kind, count in rows}  # noqa: C416  dict() would need rows of plain tuples
+def _due(kinds: list[str], now: datetime) -> Select[int]:
+    return select(OutboxItem.id).where(
+        OutboxItem.state == "waiting",
+        OutboxItem.kind.in_(kinds),
+        OutboxItem.due_at <= now,
+        or_(OutboxItem.lease_until.is_(None), OutboxItem.lease_until <= now),
+    )
 
 
 def _set(db: Session, item: Claimed, **values: Any) -> bool:

@@ -5,12 +5,17 @@ from http import HTTPStatus
 from typing import ClassVar
 
 import structlog
-from flask import Response, current_app, g, jsonify, make_response, render_template, request
+from flask import Response, g, jsonify, make_response, render_template, request
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 import assessment.api as assessment
 from kernel.errors import Conflict, Invalid, KaonaError, NotFound
+from lti_tool.lti.errors import LaunchTooLarge
+from lti_tool.lti.storage import find_frame_origins
+from lti_tool.web.current import this_app
 from lti_tool.web.edge import KaonaApp, is_database_away, reference
+from lti_tool.web.headers import allow_framing_by
 
 log = structlog.get_logger()
 
@@ -73,6 +78,7 @@ def answer(error: KaonaError) -> Response:
     status = status_of(error)
     log.log(_level(status), "refused", code=error.code, http_status=status, reference=reference(), path=request.path)
     _write_afterwards(error)
+    _let_the_platform_frame()
     language = page_language()
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
         body = {"code": error.code, "message": {"th": error.sentence("th"), "en": error.sentence("en")}, "reference": reference()}
@@ -101,6 +107,8 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
         return error
     if error.code == HTTPStatus.NOT_FOUND:
         return answer(NotFound())
+    if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and request.blueprint == "lti":
+        return answer(LaunchTooLarge())
     refusal = RequestRefused()
     refusal.status = error.code or 400  # type: ignore[attr-defined]
     response = answer(refusal)
@@ -122,15 +130,26 @@ def _write_afterwards(error: KaonaError) -> None:
     audit, late = getattr(error, "audit", None), getattr(error, "late", None)
     if audit is None and late is None:
         return
-    app: KaonaApp = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  the proxy has no type
     try:
-        with app.database.transaction() as db:
+        with this_app().database.transaction() as db:
             if callable(audit):
                 audit(db, now=g.now, reference=reference())
             if late is not None:
                 assessment.keep_late_answer(db, late)
     except Exception as fault:  # noqa: BLE001  a full disk must not turn a refusal into a crash
         log.error("afterwards_failed", reference=reference(), kind=type(fault).__name__)
+
+
+def _let_the_platform_frame() -> None:
+    """A refusal on a page of a launch is shown where the page was: in the frame of the launch's platform."""
+    launch = (request.view_args or {}).get("launch")
+    if launch is None or "frame_origins" in g:
+        return
+    try:
+        with this_app().database.reading() as db:
+            allow_framing_by(find_frame_origins(db, launch))
+    except SQLAlchemyError as fault:
+        log.error("frame_unknown", reference=reference(), kind=type(fault).__name__)
 
 
 def _level(status: int) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import delete, exists, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from kernel.clock import local_date
 from kernel.db import Base
 from kernel.ids import derived_uuid
 from kernel.langmap import LangMap
@@ -176,7 +177,7 @@ def set_target(
         raise AlignmentOnly(framework=node.framework_id)
     if role is not None:
         _check_role(db, node.framework_id, role)
-    if tenant_id is not None and node.framework_id not in queries.list_adopted(db, tenant_id=tenant_id, since=now.date()):
+    if tenant_id is not None and node.framework_id not in queries.list_adopted(db, tenant_id=tenant_id, since=local_date(now)):
         raise TargetRefused(field="node", value=node_key)
     uuid = derived_uuid("target", "every-agency" if tenant_id is None else str(tenant_id), node_key, role or "*", set_by)
     target = db.get(Target, uuid) or Target(uuid=uuid, tenant_id=tenant_id, node_uuid=node.uuid, role=role, set_by=set_by)
@@ -210,7 +211,7 @@ def place_person(
     Raises   UnknownRole; UnknownFramework when a role is given and no framework is loaded
     """
     if role is not None or personnel_group is not None:
-        framework = queries.active_framework_id(db, tenant_id=tenant_id, on=now.date())
+        framework = queries.active_framework_id(db, tenant_id=tenant_id, on=local_date(now))
         for code in filter(None, (role, personnel_group)):
             _check_role(db, framework, code)
     db.execute(

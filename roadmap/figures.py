@@ -274,6 +274,8 @@ class _Table:
         has_target = node.uuid in self.people.with_target
         shows_assessed = not mask.scope and node.key not in mask.assessed
         shows_met = shows_assessed and has_target and node.key not in mask.met
+        n_short = tally.judged - tally.met
+        shows_gap = shows_met and not 0 < n_short < self.k  # of a few who fall short, the mean would tell by how much each does
         shows_levels = with_levels and node.key not in mask.met and shows_assessed and assessed >= ALL_OR_NONE_FACTOR * self.k
         return AreaFigure(
             node=node,
@@ -283,8 +285,8 @@ class _Table:
             met=tally.met if shows_met else None,
             coverage=assessed / scope if shows_assessed else None,
             attainment=tally.met / scope if shows_met else None,
-            mean_gap=round(tally.gap / tally.judged, 1) if shows_met else None,
+            mean_gap=round(tally.gap / tally.judged, 1) if shows_gap else None,
             levels=tuple(tally.levels[rank] for rank in range(self.n_ranks)) if shows_levels else (),
             unknown=scope - assessed if shows_assessed else None,
-            hidden=not shows_assessed or (has_target and not shows_met),
+            hidden=not shows_assessed or (has_target and not shows_gap),
         )

@@ -237,7 +237,9 @@ class Attainment(Base):
     node_uuid: Mapped[UUID] = mapped_column(primary_key=True)
     level: Mapped[int] = mapped_column()
     theta: Mapped[float | None] = mapped_column()
+    """Ability by the deciding evidence, logits."""
     se: Mapped[float | None] = mapped_column()
+    """Standard error of theta, logits."""
     borderline: Mapped[bool] = mapped_column()
     indicative: Mapped[bool] = mapped_column()
     as_of: Mapped[datetime] = mapped_column(UtcDateTime)

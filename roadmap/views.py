@@ -217,7 +217,7 @@ class AreaFigure:
     attainment: float | None
     """met / scope, 0 to 1."""
     mean_gap: float | None
-    """Levels, one decimal."""
+    """Levels, one decimal; also withheld while some, but fewer than k people, fall short."""
     levels: tuple[int, ...]
     """People at each rank of the scale, from 0; empty when hidden or too few, and in the rows of a table."""
     unknown: int | None

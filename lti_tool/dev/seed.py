@@ -27,12 +27,14 @@ from lti_tool.lti.vocabulary import Role
 from lti_tool.settings import Settings
 from lti_tool.workflows.attempt_finished import record_outcome
 
-TARGETS = {
+TARGETS: dict[str | None, dict[str, int]] = {
+    None: {"DLIT": 1, "DGOV": 1, "DLEAD": 1},
     "OPS": {"DLIT": 2, "DGOV": 1, "DLEAD": 1},
     "SUP": {"DLIT": 2, "DGOV": 2, "DLEAD": 2},
     "EXE": {"DLIT": 2, "DGOV": 2, "DLEAD": 3},
 }
-"""Levels that the made-up agencies ask for, by role; no source prints any, so agencies enter their own."""
+"""Levels that the made-up agencies ask for, by role, and of everyone whose role is not known; no source prints any, so agencies
+enter their own."""
 
 FRAMEWORK = "th-ds-2567"
 PER_TRANSACTION = 10

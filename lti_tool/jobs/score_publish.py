@@ -192,7 +192,7 @@ def _recorded(db: Session, item: Claimed, delivery: _Delivery, verdict: _Verdict
     changed = db.execute(update(Score).where(*mine).values(**changes).execution_options(synchronize_session=False))
     still_stands = bool(changed.rowcount)  # type: ignore[attr-defined]
     state = verdict.state if still_stands or verdict.state == "done" else "superseded"
-    log.info("score_tried", state=state, note=verdict.note, score=delivery.score_id, attempts=item.attempts)
+    log.info("score_tried", outcome=state, note=verdict.note, score=delivery.score_id, attempts=item.attempts)
     return _ended(db, item, replace(verdict, state=state), now)
 
 

@@ -61,6 +61,9 @@ class Worker:
 
     def run_once(self, limit: int = 20) -> int:
         """Carries out what is due now. Returns the number of rows claimed."""
+        with self.database.reading() as db:  # an idle worker must not take SQLite's one write lock twice a second
+            if not outbox.is_any_due(db, kinds=list(self.handlers), now=self.clock()):
+                return 0
         with self.database.transaction() as db:
             claimed = outbox.claim(db, kinds=list(self.handlers), now=self.clock(), limit=limit)
         for item in claimed:

@@ -154,6 +154,14 @@ def keep_state(
     )  # fmt: skip
 
 
+def find_frame_origins(db: Session, launch: UUID) -> list[str]:
+    """Origins that may frame the pages of one launch; none when there is no such launch."""
+    found = db.execute(
+        select(Registration.frame_origins).join(Launch, Launch.registration_id == Registration.id).where(Launch.uuid == launch)
+    ).scalar()
+    return list(found or ())
+
+
 def find_state(db: Session, state_hash: str) -> KnownState | None:
     """The login behind a launch, of whatever age."""
     row = db.execute(_STATE, {"state_hash": state_hash}).first()

@@ -4,10 +4,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, Uuid
+from sqlalchemy import ForeignKey, Index, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, JsonDocument, UtcDateTime
+
+_KEEPS_SOMETHING = text("session_hash IS NOT NULL OR return_url IS NOT NULL")
+"""Rows that have something to forget when their session is over."""
 
 
 class LoginState(Base):
@@ -32,7 +35,12 @@ class Launch(Base):
     """One accepted launch; as long as it lives, the session that its cookie names."""
 
     __tablename__ = "launch"
-    __table_args__ = (Index("ix_launch_user_id", "user_id", "context_id"), Index("ix_launch_created_at", "created_at"))
+    __table_args__ = (
+        Index("ix_launch_user_id", "user_id", "context_id"),
+        Index("ix_launch_created_at", "created_at"),
+        Index("ix_launch_context_id", "context_id", "user_id", "created_at"),
+        Index("ix_launch_over", "expires_at", sqlite_where=_KEEPS_SOMETHING, postgresql_where=_KEEPS_SOMETHING),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[UUID] = mapped_column(Uuid, unique=True)

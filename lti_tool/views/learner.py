@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import roadmap.api as roadmap
 from kernel.clock import local_date
 from kernel.errors import Invalid, KaonaError, NotFound
 from kernel.langmap import LangMap
+from lti_tool.lti.sessions import hold_session
 from lti_tool.web import pages, pictures
 from lti_tool.web.answers import read_answer
 from lti_tool.web.current import this_app
@@ -28,6 +30,9 @@ from lti_tool.workflows.standing import score_state
 blueprint = Blueprint("learner", __name__, url_prefix="/learn/<uuid:launch>")
 
 ALL_AREAS: LangMap = {"th": "ทุกด้าน", "en": "All areas"}
+
+HELD_AFTER_DEADLINE = timedelta(minutes=30)
+"""How long beyond its deadline a sitting keeps the session, so that its result can be read."""
 
 SEED_BITS = 63
 """Bits of an attempt's seed: fits a signed 64-bit column."""
@@ -73,7 +78,10 @@ def start(launch: UUID, form: UUID) -> Response:
 @require(Role.LEARNER)
 def attempt(launch: UUID, attempt: UUID) -> str | Response:
     """The present item; the attempt moves to the launch that asks."""
-    return _go_on(launch, assessment.get_step(g.db, attempt, device=str(launch), now=g.now, **_person()))
+    step = assessment.get_step(g.db, attempt, device=str(launch), now=g.now, **_person())
+    if step.item is not None:
+        hold_session(g.db, launch, until=step.deadline_at + HELD_AFTER_DEADLINE)
+    return _go_on(launch, step)
 
 
 @blueprint.post("/attempts/<uuid:attempt>/responses")

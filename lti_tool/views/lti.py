@@ -23,11 +23,9 @@ from lti_tool.lti.tool_keys import ensure_tool_key, public_key_set
 from lti_tool.lti.vocabulary import Role
 from lti_tool.web import cookies
 from lti_tool.web.current import this_app
-from lti_tool.web.edge import KaonaApp, without_transaction, writes
+from lti_tool.web.edge import MAX_FORM_BYTES, KaonaApp, without_transaction, writes_what_may_be_lost
 from lti_tool.web.headers import allow_framing_by
 
-MAX_BYTES = 65_536
-"""Largest login or launch: a token of 32 kB and its form."""
 KEY_SET_SECONDS = 3600
 FRAME_DESTINATIONS = frozenset({"iframe", "frame"})
 OPEN = "/open/"
@@ -50,10 +48,9 @@ def register(app: Flask, *, on_enrolled: OnEnrolled, http: GuardedClient | None 
 
 
 @blueprint.route("/login", methods=["GET", "POST"])
-@writes
+@writes_what_may_be_lost
 def login() -> Response:
     """Login initiation: keeps a state and sends the browser to the platform's sign-in."""
-    request.max_content_length = MAX_BYTES
     browser_token = cookies.read_token(request, cookies.BINDING) or new_token()
     started = start_login(g.db, _fields(), browser_token=browser_token, public_url=this_app().settings.public_url, now=g.now)
     response = _found(started.url, 302)
@@ -65,7 +62,7 @@ def login() -> Response:
 @without_transaction
 def launch() -> Response:
     """The platform's answer: a session and its page, or a refusal. It opens its own transactions, none while it calls a platform."""
-    request.max_content_length = MAX_BYTES
+    request.max_content_length = MAX_FORM_BYTES
     app = this_app()
     key_sets, on_enrolled = app.extensions["lti"]
     form = read_form(_fields())

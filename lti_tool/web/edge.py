@@ -5,6 +5,7 @@ answer leaves; when it fails the person gets the error page, never an acknowledg
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import Flask, Response, g, request
@@ -18,19 +19,35 @@ from lti_tool.settings import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
 
+MAX_FORM_BYTES = 65_536
+"""Largest body of every address but the record store's: a launch with a token of 32 kB, or the longest answer."""
+
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def writes(view: View) -> View:
-    """Marks a view that writes although it answers GET (a login initiation keeps its state)."""
+    """Marks a view that writes although it answers GET."""
     view.kaona_writes = True  # type: ignore[attr-defined]
     return view
+
+
+def writes_what_may_be_lost(view: View) -> View:
+    """Marks a view that writes, and whose write a power cut may take without harm: its commit does not wait for the disk."""
+    view.kaona_durable = False  # type: ignore[attr-defined]
+    return writes(view)
 
 
 def without_transaction(view: View) -> View:
     """Marks a view that needs no database or opens its own transaction."""
     view.kaona_no_transaction = True  # type: ignore[attr-defined]
     return view
+
+
+@dataclass(frozen=True, slots=True)
+class AfterCommit:
+    """A page whose values are all at hand: rendered once the transaction is over, so that SQLite's one write lock is free meanwhile."""
+
+    render: Callable[[], Any]
 
 
 class KaonaApp(Flask):
@@ -49,10 +66,16 @@ class KaonaApp(Flask):
         blueprint = request.blueprint or ""
         if view is None or blueprint.startswith("xapi") or request.endpoint == "static" or getattr(view, "kaona_no_transaction", False):
             return self.make_response(super().dispatch_request())
+        request.max_content_length = MAX_FORM_BYTES
+        _ = request.form  # the whole body has come before the database is asked: a slow line must hold nobody else up
         reads = request.method in READING_METHODS and not getattr(view, "kaona_writes", False)
-        with self.database.reading() if reads else self.database.transaction() as db:
+        durable = getattr(view, "kaona_durable", True)
+        with self.database.reading() if reads else self.database.transaction(durable=durable) as db:
             g.db = db
-            return self.make_response(super().dispatch_request())
+            result: Any = super().dispatch_request()
+            if not isinstance(result, AfterCommit):
+                result = self.make_response(result)
+        return self.make_response(result.render()) if isinstance(result, AfterCommit) else result
 
 
 def reference() -> str:

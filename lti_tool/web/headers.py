@@ -29,6 +29,7 @@ def protect(response: Response) -> Response:
     headers = response.headers
     headers["Content-Security-Policy"] = POLICY.format(ancestors=ancestors)
     headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Kaona"] = "1"  # tells our script an answer of ours from one of a proxy's
     headers["Referrer-Policy"] = "same-origin"
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     if not app.settings.dev_mode:

@@ -1,5 +1,7 @@
 """The worker of an installation: which kinds of effect it carries out, and what it looks after in between."""
 
+import itertools
+
 import assessment.api as assessment
 from kernel.clock import Clock, system_clock
 from kernel.db import Database
@@ -13,6 +15,8 @@ from lti_tool.settings import Settings
 from lti_tool.workflows.attempt_finished import record_outcome
 
 OVERDUE_PER_ROUND = 50
+ROUNDS_A_SWEEP = 12
+"""Rounds of housekeeping from one sweep to the next: a minute."""
 
 
 def make_worker(settings: Settings, database: Database, clock: Clock = system_clock) -> Worker:
@@ -22,9 +26,12 @@ def make_worker(settings: Settings, database: Database, clock: Clock = system_cl
     def publish(item: Claimed) -> None:
         score_publish.publish_score(database, item, http=http, settings=settings, clock=clock)
 
+    rounds = itertools.count()
+
     def look_after() -> None:
         close_overdue_attempts(database, settings, clock)
-        sweep(database, clock)
+        if next(rounds) % ROUNDS_A_SWEEP == 0:
+            sweep(database, clock)
 
     return Worker(
         database=database,

@@ -87,3 +87,15 @@ def test_two_workers_never_claim_the_same_row(database: Database, now):
 
     assert len(claimed) == 60
     assert len(set(claimed)) == 60
+
+
+def test_a_commit_that_need_not_be_durable_is_read_by_all_and_the_next_one_is_durable_again(database: Database, now):
+    with database.transaction(durable=False) as db:
+        _put(db, "a", now)
+
+    with database.transaction() as db:
+        assert [item.key for item in db.scalars(select(OutboxItem))] == ["a"]
+        if database.engine.dialect.name == "sqlite":
+            assert db.connection().exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        else:
+            assert db.connection().exec_driver_sql("SHOW synchronous_commit").scalar() == "on"

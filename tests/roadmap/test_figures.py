@@ -68,6 +68,18 @@ def test_everyone_in_scope_is_the_denominator_and_unknown_stands_apart(loaded: D
     assert [figure.node.key for figure in found.areas] == [DLIT, DGOV, DLEAD]
 
 
+@pytest.mark.parametrize(("n_short", "mean_gap"), [(0, 0.0), (1, None), (4, None), (5, 0.5)])
+def test_the_mean_gap_is_withheld_while_it_would_tell_the_gap_of_a_few(
+    loaded: Database, now: datetime, n_short: int, mean_gap: float | None
+) -> None:
+    ask(loaded, now)
+    fill(loaded, now, "a", [0] * n_short + [2] * (20 - n_short))
+
+    one = area(read(loaded, now).units[0])
+
+    assert (one.met, one.mean_gap, one.hidden) == (20 - n_short, mean_gap, mean_gap is None)
+
+
 def test_without_a_target_there_is_coverage_and_no_attainment(loaded: Database, now: datetime) -> None:
     fill(loaded, now, "a", [2] * 20)
 

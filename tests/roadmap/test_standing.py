@@ -1,6 +1,6 @@
 """Targets, scope and where a person stands, by the door."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -77,6 +77,18 @@ def test_many_people_stand_where_each_of_them_stands_alone_and_cost_no_more_stat
     assert [together[person][0].level for person in people] == [0, 1, 2, 3, 0, None]
     assert {together[person][0].target for person in people} == {2, 3}
     assert n_together <= 8, asked[:n_together]
+
+
+def test_an_adoption_holds_from_midnight_in_thailand(loaded: Database) -> None:
+    past_midnight = datetime(2026, 11, 30, 17, 5, tzinfo=UTC)  # five past midnight on 1 December in Bangkok
+    with loaded.transaction() as db:
+        roadmap.adopt_framework(db, tenant_id=1, framework_id="th-ds-2561", valid_from=date(2026, 12, 1), now=past_midnight)
+
+    placed = place(loaded, past_midnight, role="MGT")
+
+    assert placed.role == "MGT"
+    with pytest.raises(TargetRefused):
+        ask(loaded, past_midnight, node_key=DLIT)
 
 
 def test_an_unknown_level_is_not_0_and_has_no_gap(loaded: Database, now: datetime) -> None:

@@ -781,7 +781,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("state_hash", name=op.f("uq_launch_state_hash")),
         sa.UniqueConstraint("uuid", name=op.f("uq_launch_uuid")),
     )
+    op.create_index("ix_launch_context_id", "launch", ["context_id", "user_id", "created_at"], unique=False)
     op.create_index("ix_launch_created_at", "launch", ["created_at"], unique=False)
+    op.create_index(
+        "ix_launch_over",
+        "launch",
+        ["expires_at"],
+        unique=False,
+        sqlite_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL"),
+        postgresql_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL"),
+    )
     op.create_index("ix_launch_user_id", "launch", ["user_id", "context_id"], unique=False)
     op.create_table(
         "score",
@@ -815,7 +824,14 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_score_tenant_id"), table_name="score")
     op.drop_table("score")
     op.drop_index("ix_launch_user_id", table_name="launch")
+    op.drop_index(
+        "ix_launch_over",
+        table_name="launch",
+        sqlite_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL"),
+        postgresql_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL"),
+    )
     op.drop_index("ix_launch_created_at", table_name="launch")
+    op.drop_index("ix_launch_context_id", table_name="launch")
     op.drop_table("launch")
     op.drop_index(op.f("ix_line_item_tenant_id"), table_name="line_item")
     op.drop_index(op.f("ix_line_item_resource_link_id"), table_name="line_item")
