@@ -159,8 +159,9 @@ def start_attempt(
 def get_step(db: Session, attempt_uuid: UUID, *, tenant_id: int, person_uuid: UUID, device: str, now: datetime) -> Step:
     """Where the attempt stands, for the device that asks: it may answer from now on, and any other may not.
 
-    Shows the first item when none was shown yet; ends the attempt when its time is over. It writes: call it in a
-    writing transaction, also for a GET.
+    Shows the first item when none was shown yet; ends the attempt when its time is over. While an answer to the item shown
+    may still be on its way, within the grace after the deadline, that item is shown with no second left and nothing changes,
+    so that whoever asks does not cut that answer off. It writes: call it in a writing transaction, also for a GET.
 
     device   names the browser and tab, up to 128 characters
     Raises   AttemptNotFound
@@ -170,7 +171,10 @@ def get_step(db: Session, attempt_uuid: UUID, *, tenant_id: int, person_uuid: UU
     history = _history(db, attempt.id)
     if attempt.state != "open":
         return _finished(attempt, form, history, now=now)
+    is_item_open = bool(history) and history[-1].score is None
     if now >= attempt.deadline_at:
+        if is_item_open and now <= attempt.deadline_at + GRACE:
+            return _item_step(attempt, form, history[-1], saved_at=_saved_before(history), now=now)
         _finish(db, attempt, form, _rebuild(attempt, form, history), reason="time", now=attempt.deadline_at)
         return _finished(attempt, form, history, now=now, just_finished=True)
     has_moved = attempt.device is not None and attempt.device != device
@@ -178,14 +182,13 @@ def get_step(db: Session, attempt_uuid: UUID, *, tenant_id: int, person_uuid: UU
         db.execute(update(Attempt).where(Attempt.id == attempt.id).values(device=device))
     if has_moved:
         _keep_event(db, attempt.tenant_id, attempt.id, kind="device_moved", key=now.isoformat(), now=now, detail={})
-    if not history or history[-1].score is not None:
+    if not is_item_open:
         choice = _rebuild(attempt, form, history).next_item(exposure_of(db, form).resting())
         if choice is None:
             _finish(db, attempt, form, _rebuild(attempt, form, history), reason="bank_exhausted", now=now)
             return _finished(attempt, form, history, now=now, just_finished=True)
         history = [*history, _present(db, attempt, form, choice, position=len(history) + 1, now=now)]
-    saved_at = history[-2].received_at if len(history) > 1 else None
-    return _item_step(attempt, form, history[-1], saved_at=saved_at, now=now, device_moved=has_moved)
+    return _item_step(attempt, form, history[-1], saved_at=_saved_before(history), now=now, device_moved=has_moved)
 
 
 def submit_response(
@@ -280,6 +283,11 @@ def _lock(db: Session, attempt_uuid: UUID, *, tenant_id: int, person_uuid: UUID)
 
 def _history(db: Session, attempt_id: int) -> list[_Shown]:
     return [_Shown(*row) for row in db.execute(_HISTORY, {"attempt": attempt_id})]
+
+
+def _saved_before(history: Sequence[_Shown]) -> datetime | None:
+    """When the answer before the item shown last was stored."""
+    return history[-2].received_at if len(history) > 1 else None
 
 
 def _rebuild(attempt: _Locked, form: CompiledForm, history: Sequence[_Shown]) -> Sitting:

@@ -162,7 +162,7 @@ class Attempt(Base):
     __tablename__ = "attempt"
     __table_args__ = (
         Index("uq_attempt_open", "tenant_id", "person_uuid", "form_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
-        Index("ix_attempt_person", "tenant_id", "form_id", "person_uuid", "id"),
+        Index("ix_attempt_person", "tenant_id", "person_uuid", "form_id", "id"),
         Index("ix_attempt_form", "form_id", "id"),
         Index("ix_attempt_due", "deadline_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
         CheckConstraint("state IN ('open', 'finished')", name="state"),

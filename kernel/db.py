@@ -81,8 +81,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One consistent look at the data; whatever the block adds is dropped."""
+        """One consistent look at the data, as of its first statement; whatever the block adds is dropped."""
         with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+            if self.engine.dialect.name == "postgresql":
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     def dispose(self) -> None:

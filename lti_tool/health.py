@@ -2,10 +2,11 @@
 
 import os
 import time
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 import structlog
-from flask import Response, g, jsonify, request
+from flask import Response, abort, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from sqlalchemy import text
@@ -23,6 +24,12 @@ DURATION = Histogram(
     ["endpoint"],
     buckets=(0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10),
 )
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+"""Methods that are counted by name; what a stranger makes up is counted as `other`, so that it makes no new series."""
+
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
+"""Headers by which a proxy shows itself."""
 
 
 def register(app: KaonaApp) -> None:
@@ -49,6 +56,8 @@ def register(app: KaonaApp) -> None:
     @app.get("/metrics")
     @without_transaction
     def metrics() -> Response:
+        if not app.settings.metrics_public and not _is_from_this_machine():
+            abort(404)
         registry = PROCESS_REGISTRY
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             registry = CollectorRegistry()
@@ -63,7 +72,19 @@ def register(app: KaonaApp) -> None:
     def count(response: Response) -> Response:
         endpoint = request.endpoint or "none"
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
-        REQUESTS.labels(endpoint, request.method, response.status_code).inc()
+        REQUESTS.labels(endpoint, request.method if request.method in METHODS else "other", response.status_code).inc()
         DURATION.labels(endpoint).observe(seconds)
         log.debug("answered", status=response.status_code, milliseconds=round(seconds * 1000, 1))
         return response
+
+
+def _is_from_this_machine() -> bool:
+    """Whether the request was sent from loopback without a proxy: one on this machine would lend its address to everyone."""
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

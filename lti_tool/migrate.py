@@ -1,17 +1,25 @@
-"""The schema's history: the application's own and, beside it, the LRS's."""
+"""The schema's history: the application's own and, beside it, the LRS's.
 
-from importlib.resources import files
-from typing import ClassVar
+Alembic is imported when the schema is moved; to know whether it must be, the revisions' names are enough.
+"""
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-import xapi.api as xapi
+from sqlalchemy import inspect, text
+
 from kernel.db import Database
 from kernel.errors import KaonaError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+VERSION_TABLE = "alembic_version"
+LINK = re.compile(r'^(revision|down_revision)(?::[^=\n]+)? = (?:"([^"]+)"|None)$', re.MULTILINE)
+"""The two lines by which a migration names itself and the one before it."""
 
 
 class SchemaBehind(KaonaError):
@@ -32,13 +40,17 @@ def ensure_current(database: Database) -> None:
     missing = pending(database)
     if not missing:
         return
-    if inspect(database.engine).has_table("alembic_version"):
+    if inspect(database.engine).has_table(VERSION_TABLE):
         raise SchemaBehind
     upgrade(database)
 
 
 def upgrade(database: Database) -> None:
     """Brings the database to the newest schema; does nothing when it is there."""
+    from alembic import command  # noqa: PLC0415  a process that only serves does without
+
+    import xapi.api as xapi  # noqa: PLC0415
+
     with database.engine.connect().execution_options(kaona_write=True) as connection:
         config = _config()
         config.attributes["connection"] = connection
@@ -49,19 +61,35 @@ def upgrade(database: Database) -> None:
 
 def pending(database: Database) -> list[str]:
     """Revisions that the database has not yet seen, oldest first; empty when it is up to date."""
-    script = ScriptDirectory.from_config(_config())
     with database.engine.connect() as connection:
-        present = set(MigrationContext.configure(connection).get_current_heads())
-    revisions = [step.revision for step in script.walk_revisions()]
+        known = inspect(connection).has_table(VERSION_TABLE)
+        present = set(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}"))) if known else set()  # noqa: S608  a fixed name
     missing: list[str] = []
-    for revision in revisions:
+    for revision in reversed(revisions()):
         if revision in present:
             break
         missing.append(revision)
     return list(reversed(missing))
 
 
-def _config() -> Config:
+@cache
+def revisions() -> tuple[str, ...]:
+    """Every revision of this version of the code, oldest first, as its files name them; each follows one other."""
+    after: dict[str | None, str] = {}
+    for file in (MIGRATIONS / "versions").glob("*.py"):
+        named = {name: revision or None for name, revision in LINK.findall(file.read_text(encoding="utf-8"))}
+        after[named["down_revision"]] = str(named["revision"])
+    chain: list[str] = []
+    step = after.get(None)
+    while step is not None:
+        chain.append(step)
+        step = after.get(step)
+    return tuple(chain)
+
+
+def _config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
-    config.set_main_option("script_location", str(files("lti_tool") / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config

@@ -24,6 +24,7 @@ def settings_page() -> str:
     ]
     for name, field in Settings.model_fields.items():
         default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        default = str(default).lower() if isinstance(default, bool) else default
         lines.append(f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default not in ('', None) else '-'} | {field.description} |")
     return "\n".join(lines) + "\n"
 

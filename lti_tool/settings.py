@@ -5,13 +5,14 @@ Names are the fields below in capitals behind the prefix `KAONA_`. `docs/setting
 
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -20,6 +21,9 @@ from kernel.errors import KaonaError
 PREFIX = "KAONA_"
 LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1"}
 MIN_SECRET_BYTES = 32
+MAX_PORT = 65535
+HOSTNAME = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+")
+PORT = re.compile(r"[0-9]{1,5}")
 
 
 class SettingsInvalid(KaonaError):
@@ -41,7 +45,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data_dir: Path = Field(default=Path("var"), description="Folder for the SQLite file, the secret key and what is made once at start.")
+    data_dir: Path = Field(
+        default=Path("var"),
+        description="Folder for the SQLite file, the secret key and what is made once at start; `./kaona` takes the one beside itself.",
+    )
     database_url: str = Field(
         default="",
         description="SQLAlchemy address of the database; empty means a SQLite file in `DATA_DIR`. PostgreSQL: `postgresql+psycopg://user@host/name`.",
@@ -71,13 +78,23 @@ class Settings(BaseModel):
     trusted_proxies: int = Field(
         default=0, ge=0, le=5, description="Reverse proxies in front that set X-Forwarded-For and X-Forwarded-Proto."
     )
+    metrics_public: bool = Field(
+        default=False, description="`true` lets other machines read `/metrics`; else only a direct request from this machine is answered."
+    )
 
     @field_validator("public_url")
     @classmethod
     def _public_url_is_an_origin(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
-            raise ValueError("write it as https://host or https://host/path")
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError:
+            raise ValueError("write it as https://host or https://host:port, with a port from 1 to 65535") from None
+        is_address = (
+            not re.search(r"\s", value) and parts.scheme in {"http", "https"} and HOSTNAME.fullmatch(parts.hostname or "") and port != 0
+        )
+        if not is_address or "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("write it as https://host or https://host:port")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
             raise ValueError("plain HTTP is accepted on loopback only; put a TLS proxy in front and write https://")
         if parts.path not in {"", "/"}:
@@ -91,12 +108,15 @@ class Settings(BaseModel):
             return value
         try:
             url = make_url(value)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise ValueError("write it as sqlite:///FILE or postgresql+psycopg://user@host/name") from None
         if url.drivername in {"postgresql", "postgres"}:
             return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
         if url.drivername not in {"sqlite", "postgresql+psycopg"}:
             raise ValueError("use sqlite:///FILE or postgresql+psycopg://user@host/name; no other database is supported")
+        name = url.database or ""
+        if url.drivername == "sqlite" and (not name or ":memory:" in name or url.query.get("mode") == "memory"):
+            raise ValueError("a database in memory cannot be used, each process would have its own; write sqlite:///FILE")
         return value
 
     @field_validator("allowed_networks")
@@ -112,23 +132,24 @@ class Settings(BaseModel):
     @field_validator("allowed_ports")
     @classmethod
     def _ports_are_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(port.isdigit() and 0 < int(port) < 2**16 for port in value):
-            raise ValueError("write port numbers from 1 to 65535, comma separated")
+        if not all(PORT.fullmatch(port) and 0 < int(port) <= MAX_PORT for port in value):
+            raise ValueError("write port numbers from 1 to 65535 in the digits 0 to 9, comma separated")
         return value
 
-    @model_validator(mode="after")
-    def _secret_is_strong(self) -> "Settings":
-        path = self.secret_key_file
-        if path is not None:
-            try:
-                size = path.stat().st_size
-            except OSError:
-                raise ValueError(f"SECRET_KEY_FILE: {path} cannot be read; make it by: head -c 32 /dev/urandom > {path}") from None
-            if size < MIN_SECRET_BYTES:
-                raise ValueError(
-                    f"SECRET_KEY_FILE: {path} holds {size} bytes, at least 32 are needed; make it by: head -c 32 /dev/urandom > {path}"
-                )
-        return self
+    @field_validator("secret_key_file")
+    @classmethod
+    def _secret_is_strong(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        cure = f"make it by: head -c 32 /dev/urandom > {path}"
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; name a file in it, and {cure}/secret.key")
+        if not path.is_file() or not os.access(path, os.R_OK):
+            raise ValueError(f"{path} cannot be read; {cure}")
+        size = path.stat().st_size
+        if size < MIN_SECRET_BYTES:
+            raise ValueError(f"{path} holds {size} bytes, at least {MIN_SECRET_BYTES} are needed; {cure}")
+        return path
 
     @property
     def dev_mode(self) -> bool:
@@ -170,8 +191,21 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def _fault(fault: Any) -> str:
-    name = ".".join(str(part) for part in fault["loc"][:1]).upper()
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        message = "there is no such setting; see docs/settings.md for the names"
-    return f"  {PREFIX}{name}: {message}" if name else f"  {PREFIX}{message}"
+    name = str(fault["loc"][0])
+    return f"  {PREFIX}{name.upper()}: {_cure(name, fault)}"
+
+
+def _cure(name: str, fault: Any) -> str:
+    """What to write, in our words; those of a validator above are ours already."""
+    if fault["type"] == "value_error":
+        return str(fault["msg"]).removeprefix("Value error, ")
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return "there is no such setting; see docs/settings.md for the names"
+    if field.annotation in {int, float}:
+        bounds = {bound: getattr(rule, bound) for rule in field.metadata for bound in ("ge", "le") if hasattr(rule, bound)}
+        kind = "whole number" if field.annotation is int else "number"
+        return f"write a {kind} from {bounds['ge']} to {bounds['le']}"
+    if field.annotation is bool:
+        return "write true or false"
+    return f"write {str(fault.get('ctx', {}).get('expected', 'another value')).replace(chr(39), '')}"

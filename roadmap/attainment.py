@@ -1,7 +1,7 @@
 """From evidence to a level, by a named version of the rule. Pure; the reasons stand in docs/decisions/0004-attainment-rule.md.
 
-The level is the highest that counted, unexpired evidence shows, each kind up to its cap. So trying again never lowers a
-level, the order of statements does not matter, and one piece of evidence answers for the level.
+The level is the highest that counted, unexpired evidence shows, each kind and each test that broke off up to its cap. So trying
+again never lowers a level, the order of evidence does not matter, and one piece of evidence answers for the level.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,14 +32,16 @@ class Rule:
 
     key: str
     kinds: Mapping[str, KindPolicy]
+    indicative_max_level: int | None = None
+    """The highest level that evidence from too few items can show; None for no bound of its own."""
 
     def as_policy(self) -> dict[str, Any]:
         """The rule as stored beside the attainments that it made."""
         kinds = {kind: {"max_level": policy.max_level, "valid_days": policy.valid_days} for kind, policy in self.kinds.items()}
-        return {"choose": "highest_unexpired", "kinds": kinds}
+        return {"choose": "highest_unexpired", "kinds": kinds, "indicative_max_level": self.indicative_max_level}
 
 
-RULE: Final = Rule("2026-1", {"test": KindPolicy(max_level=3), "course": KindPolicy(max_level=1)})
+RULE: Final = Rule("2026-2", {"test": KindPolicy(max_level=3), "course": KindPolicy(max_level=1)}, indicative_max_level=1)
 """The rule in force. Self-report is not named. No authority has set a period of validity, so none is set here."""
 
 
@@ -144,8 +146,13 @@ def is_counted(one: Shown, rule: Rule) -> bool:
 
 
 def level_of(one: Shown, rule: Rule) -> int:
-    """The level that one piece of evidence shows, within the bounds of its kind; 0 for a kind that does not count."""
-    return min(one.level, rule.kinds[one.kind].max_level) if is_counted(one, rule) else 0
+    """The level that one piece of evidence shows, within the bounds of its kind and length; 0 for a kind that does not count."""
+    if not is_counted(one, rule):
+        return 0
+    level = min(one.level, rule.kinds[one.kind].max_level)
+    if one.indicative and rule.indicative_max_level is not None:
+        return min(level, rule.indicative_max_level)
+    return level
 
 
 def _is_valid(one: Shown, rule: Rule, moment: datetime) -> bool:

@@ -1,13 +1,13 @@
 """Writing: frameworks, adoptions, targets, scope, and the evidence and attainment that statements bring about."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import groupby, islice
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,7 @@ from roadmap.errors import (
     UnknownRole,
     VersionImmutable,
 )
-from roadmap.evidence_rules import EvidenceDraft, evidence_from, voided_by
+from roadmap.evidence_rules import EvidenceDraft, authority_of, evidence_from, voided_by
 from roadmap.framework import DEFAULT_SCALE, TOP_RANK, FrameworkDraft, LinkDraft, parse_document
 from roadmap.models import (
     AgencyFramework,
@@ -49,9 +49,13 @@ from roadmap.targets import SETTERS
 from roadmap.views import FrameworkView, LinkView, PersonView, RebuildReport, Recorded, TargetView
 
 Thing = TypeVar("Thing")
+Told = tuple[int, Mapping[str, Any]] | tuple[int, Mapping[str, Any], bool]
+"""An agency, a statement, and whether the LRS holds it as voided."""
 
 BATCH = 1_000
 """Rows that are held at once while statements or evidence stream by."""
+ANYONE = "*"
+"""Authority of a withdrawal that holds whoever said the statement."""
 SHOWN_DIFFERENCES = 100
 """Differences that a rebuild describes; it counts all of them."""
 
@@ -241,41 +245,40 @@ def leave_scope(db: Session, *, tenant_id: int, person_uuid: UUID, now: datetime
     return db.execute(left).first() is not None
 
 
-def record_statements(db: Session, *, tenant_id: int, statements: Sequence[Mapping[str, Any]]) -> Recorded:
+def record_statements(db: Session, *, tenant_id: int, statements: Sequence[Mapping[str, Any]], home_page: str | None = None) -> Recorded:
     """Evidence and attainment from statements, in the caller's transaction. The same statement again changes nothing.
 
-    A voiding statement withdraws the evidence of the statement that it names, whichever of the two arrives first.
+    A voiding statement withdraws the evidence of the statement that it names. It is heard as the LRS has it: about a statement that
+    is known, it was let in and holds; ahead of its statement, it holds for the words of its own authority only.
     Two transactions on the same person or statement wait for each other, so that neither overlooks the other's evidence.
+
+    statements  in their order of arrival
+    home_page   where the accounts of the agency's people live; None takes an account of any
     """
-    drafts = {draft.uuid: draft for statement in statements for draft in evidence_from(statement)}
-    voided = {uuid for statement in statements if (uuid := voided_by(statement)) is not None}
-    if not drafts and not voided:
+    words = _words(((statement, False) for statement in statements), home_page)
+    if not words:
         return Recorded(0, (), ())
-    _wait_turn(db, "statement", tenant_id, voided | {draft.statement_id for draft in drafts.values()})
-    _withdraw(db, {(tenant_id, uuid) for uuid in voided})
-    withdrawn = set(
-        db.scalars(
-            select(Withdrawal.statement_id).where(
-                Withdrawal.tenant_id == tenant_id, Withdrawal.statement_id.in_({draft.statement_id for draft in drafts.values()})
-            )
-        )
+    _wait_turn(db, "statement", tenant_id, {word.about for word in words})
+    fresh, lost = _hear(db, tenant_id, words)
+    of_lost = (Evidence.tenant_id == tenant_id, Evidence.statement_id.in_(lost))
+    pairs = (
+        {(person, node) for person, node in db.execute(select(Evidence.person_uuid, Evidence.node_uuid).where(*of_lost))} if lost else set()
     )
-    fresh = [draft for draft in drafts.values() if draft.statement_id not in withdrawn]
-    lost = select(Evidence.person_uuid, Evidence.node_uuid).where(Evidence.tenant_id == tenant_id, Evidence.statement_id.in_(voided))
-    pairs = {(person, node) for person, node in db.execute(lost)} if voided else set()
     _wait_turn(db, "person", tenant_id, {draft.person_uuid for draft in fresh} | {person for person, _ in pairs})
-    added = _add_evidence(db, [(tenant_id, draft) for draft in fresh])
-    pairs |= {(draft.person_uuid, draft.node_uuid) for draft in fresh if (tenant_id, draft.uuid) in added}
-    _settle(db, tenant_id, pairs, voided)
-    if voided:
-        db.execute(delete(Evidence).where(Evidence.tenant_id == tenant_id, Evidence.statement_id.in_(voided)))
+    added = _add_evidence(db, tenant_id, fresh)
+    pairs |= {(draft.person_uuid, draft.node_uuid) for draft in fresh if draft.uuid in added}
+    _settle(db, tenant_id, pairs, lost)
+    if lost:
+        db.execute(delete(Evidence).where(*of_lost))
     return Recorded(len(added), tuple(sorted({person for person, _ in pairs})), tuple(sorted({node for _, node in pairs})))
 
 
-def rebuild(db: Session, statements: Iterable[tuple[int, Mapping[str, Any]]]) -> RebuildReport:
+def rebuild(db: Session, statements: Iterable[Told], *, home_pages: Mapping[int, str | None] | None = None) -> RebuildReport:
     """Drops evidence and attainment, computes both again from the statements, and compares every row with the one dropped.
 
-    statements  (agency, statement) of everything the LRS holds, voided and voiding ones too, in any order; read once
+    statements  (agency, statement) or (agency, statement, whether the LRS holds it as voided) of everything the LRS holds, voided
+                and voiding ones too, each agency's in their order of arrival; read once
+    home_pages  per agency, where the accounts of its people live; None, or no entry, takes an account of any
     Returns     the report; the rows computed again stay, whether equal or not
     """
     if _is_postgresql(db):  # nobody records meanwhile; readers go on
@@ -284,14 +287,15 @@ def rebuild(db: Session, statements: Iterable[tuple[int, Mapping[str, Any]]]) ->
     copies = [copy_table(db, table) for table in tables]
     for model in (Attainment, Evidence, Withdrawal):
         db.execute(delete(model))
+    homes = home_pages or {}
     n_statements = 0
     for batch in _batches(statements):
         n_statements += len(batch)
-        _withdraw(db, {(tenant_id, uuid) for tenant_id, one in batch if (uuid := voided_by(one)) is not None})
-        drafts = {(tenant_id, draft.uuid): draft for tenant_id, one in batch for draft in evidence_from(one)}
-        _add_evidence(db, [(tenant_id, draft) for (tenant_id, _), draft in drafts.items()])
-    is_withdrawn = exists().where(Withdrawal.tenant_id == Evidence.tenant_id, Withdrawal.statement_id == Evidence.statement_id)
-    db.execute(delete(Evidence).where(is_withdrawn))
+        for tenant_id, told in groupby(batch, key=lambda one: one[0]):
+            fresh, lost = _hear(db, tenant_id, _words(((statement, any(voided)) for _, statement, *voided in told), homes.get(tenant_id)))
+            _add_evidence(db, tenant_id, fresh)
+            if lost:
+                db.execute(delete(Evidence).where(Evidence.tenant_id == tenant_id, Evidence.statement_id.in_(lost)))
     _ensure_rule(db)
     for rows in _batches(_all_attainments(db)):
         db.execute(_insert(db, Attainment), rows)
@@ -310,19 +314,75 @@ def rebuild(db: Session, statements: Iterable[tuple[int, Mapping[str, Any]]]) ->
     )
 
 
-def _add_evidence(db: Session, drafts: Sequence[tuple[int, EvidenceDraft]]) -> set[tuple[int, UUID]]:
-    """Stores evidence that does not stand there yet; returns (agency, evidence) of what was new."""
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What one statement says to the roadmap: evidence, or that another one is void."""
+
+    about: UUID
+    """The statement that gives the evidence, or that is voided."""
+    authority: str
+    """Who says so; `ANYONE` where the LRS itself holds it as voided."""
+    drafts: Sequence[EvidenceDraft]
+    """Empty where it voids."""
+
+
+def _words(statements: Iterable[tuple[Mapping[str, Any], bool]], home_page: str | None) -> list[_Word]:
+    """What statements say, in order; those that say nothing are left out.
+
+    statements  (statement, whether the LRS holds it as voided)
+    """
+    words = []
+    for statement, is_voided in statements:
+        target, drafts = voided_by(statement), evidence_from(statement, home_page=home_page)
+        if target is not None:
+            words.append(_Word(target, authority_of(statement), ()))
+        elif drafts and is_voided:
+            words.append(_Word(drafts[0].statement_id, ANYONE, ()))
+        elif drafts:
+            words.append(_Word(drafts[0].statement_id, authority_of(statement), drafts))
+    return words
+
+
+def _hear(db: Session, tenant_id: int, words: Sequence[_Word]) -> tuple[list[EvidenceDraft], set[UUID]]:
+    """Takes words in, one after the other, and keeps the withdrawals.
+
+    Returns   the evidence that stands, new or not, and the statements whose evidence goes
+    """
+    about, voided = {word.about for word in words}, {word.about for word in words if not word.drafts}
+    kept = select(Withdrawal.statement_id, Withdrawal.authority).where(
+        Withdrawal.tenant_id == tenant_id, Withdrawal.statement_id.in_(about)
+    )
+    withdrawn = {(statement_id, authority) for statement_id, authority in db.execute(kept)}
+    with_evidence = select(Evidence.statement_id).where(Evidence.tenant_id == tenant_id, Evidence.statement_id.in_(voided))
+    known = set(db.scalars(with_evidence)) if voided else set()
+    fresh: dict[UUID, Sequence[EvidenceDraft]] = {}
+    lost: set[UUID] = set()
+    rows = []
+    for word in words:
+        if (word.about, word.authority) in withdrawn or (word.about, ANYONE) in withdrawn:
+            continue  # evidence that is void, or a voiding that was heard before
+        if word.drafts:
+            fresh[word.about] = word.drafts
+            known.add(word.about)
+            continue
+        authority = word.authority
+        if word.about in known:
+            authority = ANYONE
+            lost.add(word.about)
+            fresh.pop(word.about, None)
+        withdrawn.add((word.about, authority))
+        rows.append({"tenant_id": tenant_id, "statement_id": word.about, "authority": authority})
+    if rows:
+        db.execute(_insert(db, Withdrawal).on_conflict_do_nothing(), rows)
+    return [draft for drafts in fresh.values() for draft in drafts], lost
+
+
+def _add_evidence(db: Session, tenant_id: int, drafts: Sequence[EvidenceDraft]) -> set[UUID]:
+    """Stores evidence that does not stand there yet; returns what was new."""
     if not drafts:
         return set()
-    rows = [{"tenant_id": tenant_id, **asdict(draft)} for tenant_id, draft in drafts]
-    added = _insert(db, Evidence).on_conflict_do_nothing().returning(Evidence.tenant_id, Evidence.uuid)
-    return {(tenant_id, uuid) for tenant_id, uuid in db.execute(added, rows)}
-
-
-def _withdraw(db: Session, voided: Collection[tuple[int, UUID]]) -> None:
-    if voided:
-        rows = [{"tenant_id": tenant_id, "statement_id": statement_id} for tenant_id, statement_id in voided]
-        db.execute(_insert(db, Withdrawal).on_conflict_do_nothing(), rows)
+    rows = [{"tenant_id": tenant_id, **asdict(draft)} for draft in drafts]
+    return set(db.scalars(_insert(db, Evidence).on_conflict_do_nothing().returning(Evidence.uuid), rows))
 
 
 def _settle(db: Session, tenant_id: int, pairs: Collection[tuple[UUID, UUID]], voided: Collection[UUID]) -> None:

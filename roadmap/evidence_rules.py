@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,6 +35,11 @@ COURSE_LEVEL: Final = 1
 
 MAX_COMPETENCIES: Final = 50
 """Competencies of one statement that are heard; a list beyond this describes a catalogue, not what a person did."""
+
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before the frameworks and before e-learning here: a timestamp below this is a fault of a clock."""
+MAX_AHEAD: Final = timedelta(days=1)
+"""How far a client's clock may run ahead of the LRS; what is said to happen later has not happened."""
 
 MAX_ITEMS: Final = 10_000
 MAX_NAME: Final = 255
@@ -62,13 +67,14 @@ class EvidenceDraft:
     observed_at: datetime
 
 
-def evidence_from(statement: Mapping[str, Any]) -> list[EvidenceDraft]:
+def evidence_from(statement: Mapping[str, Any], *, home_page: str | None = None) -> list[EvidenceDraft]:
     """Every piece of evidence in one statement; nothing when it shows nothing or cannot be read.
 
     statement  a statement as stored, or as we built it before it was stored (no authority yet)
+    home_page  where the accounts of the agency's people live: an account of any other is nobody we know; None takes any
     Returns    drafts in the order in which the statement names the competencies; the same for the same statement, always
     """
-    statement_id, person_uuid, observed_at = _uuid(_in(statement, "id")), _person(statement), _moment(statement)
+    statement_id, person_uuid, observed_at = _uuid(_in(statement, "id")), _person(statement, home_page), _moment(statement)
     if statement_id is None or person_uuid is None or observed_at is None:
         return []
     verb = _in(statement, "verb", "id")
@@ -105,6 +111,30 @@ def voided_by(statement: Mapping[str, Any]) -> UUID | None:
     if _in(statement, "verb", "id") != VOIDED or _in(statement, "object", "objectType") != "StatementRef":
         return None
     return _uuid(_in(statement, "object", "id"))
+
+
+def authority_of(statement: Mapping[str, Any]) -> str:
+    """Who vouches for a statement, as a name to compare: the same for our own before and after it is stored.
+
+    Members of a group (an application and its user) count in any order, as the LRS has it.
+    """
+    authority = _in(statement, "authority")
+    if is_own(statement):
+        return OWN_AUTHORITY
+    members = _in(authority, "member")
+    names = [_identifier(authority), *sorted(_identifier(member) for member in (members if isinstance(members, list) else []))]
+    return str(derived_uuid("authority", *names))
+
+
+def _identifier(actor: Any) -> str:
+    """What identifies an agent or group, as one text; empty for an anonymous group."""
+    account = _in(actor, "account")
+    if account is not None:
+        return f"account {_in(account, 'homePage')} {_in(account, 'name')}"
+    if isinstance(mailbox := _in(actor, "mbox"), str):
+        name, _, domain = mailbox.rpartition("@")
+        return f"mbox {name}@{domain.lower()}"
+    return f"{_in(actor, 'mbox_sha1sum')} {_in(actor, 'openid')}"
 
 
 def is_own(statement: Mapping[str, Any]) -> bool:
@@ -172,15 +202,24 @@ def _competency(iri: str) -> UUID | None:
     return UUID(match[1]) if match else uuid_of_key(iri)
 
 
-def _person(statement: Mapping[str, Any]) -> UUID | None:
+def _person(statement: Mapping[str, Any], home_page: str | None) -> UUID | None:
     if _in(statement, "actor", "objectType") not in (None, "Agent"):
+        return None
+    if home_page is not None and _in(statement, "actor", "account", "homePage") != home_page:
         return None
     return _uuid(_in(statement, "actor", "account", "name"))
 
 
 def _moment(statement: Mapping[str, Any]) -> datetime | None:
-    """When it happened; when it was stored, if it does not say."""
-    text = _in(statement, "timestamp") or _in(statement, "stored")
+    """When it happened; when it was stored, if it does not say. None for a moment that cannot be."""
+    stored = _instant(_in(statement, "stored"))
+    moment = _instant(_in(statement, "timestamp")) if _in(statement, "timestamp") else stored
+    if moment is None or moment < EARLIEST or (stored is not None and moment - stored > MAX_AHEAD):
+        return None
+    return moment
+
+
+def _instant(text: Any) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo is not None else None

@@ -204,12 +204,18 @@ class Evidence(Base):
 
 
 class Withdrawal(Base):
-    """A statement that was voided: it gives no evidence, whichever of the two came first."""
+    """A statement that was voided: it gives no evidence, whichever of the two came first.
+
+    The LRS takes a voiding statement about a statement that it knows only from who may void it; about one that it does not know
+    yet from anyone, and then lets it reach the words of its own authority alone.
+    """
 
     __tablename__ = "evidence_withdrawal"
 
     tenant_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     statement_id: Mapped[UUID] = mapped_column(primary_key=True)
+    authority: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Whose statement of this id is withdrawn, see `evidence_rules.authority_of`; `*` whoever's: the LRS has taken the voiding of it."""
 
 
 class RuleVersion(Base):

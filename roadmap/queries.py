@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from typing import overload
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import event, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from roadmap.attainment import RULE, Attained, Carrier, Shown, attain, carry, is_counted, level_of
@@ -37,6 +38,9 @@ from roadmap.views import (
     TargetView,
 )
 
+_KEPT = "roadmap.frameworks"
+"""Where a session keeps what was read of frameworks."""
+
 DEFAULT_FRAMEWORK = "th-ds-2567"
 """The framework of an agency that has adopted none."""
 
@@ -47,11 +51,18 @@ def list_frameworks(db: Session) -> list[FrameworkView]:
 
 
 def get_framework(db: Session, framework_id: str) -> FrameworkView:
-    """One framework version with its nodes, roles and scale. Raises UnknownFramework."""
+    """One framework version with its nodes, roles and scale; read once a session. Raises UnknownFramework."""
+    kept = _kept(db).views
+    if framework_id not in kept:
+        kept[framework_id] = _read_framework(db, framework_id)
+    return kept[framework_id]
+
+
+def _read_framework(db: Session, framework_id: str) -> FrameworkView:
     framework = db.get(Framework, framework_id)
     if framework is None:
         raise UnknownFramework(framework=framework_id)
-    nodes = tuple(_nodes(db, framework_id))
+    nodes = _nodes(db, framework_id)
     role_rows = db.scalars(select(FrameworkRole).where(FrameworkRole.framework_id == framework_id).order_by(FrameworkRole.position))
     roles: dict[str, list[RoleView]] = {}
     for role in role_rows:
@@ -147,7 +158,7 @@ def attainment_of(db: Session, *, tenant_id: int, person_uuid: UUID, now: dateti
 
 def attain_again(db: Session, *, tenant_id: int, person_uuid: UUID, node_uuid: UUID, now: datetime) -> Attained | None:
     """The level after the evidence that answered for it has expired; None when nothing is left."""
-    return attain((shown(row) for row in _evidence(db, tenant_id, person_uuid, node_uuid)), RULE, at=now)
+    return attain((shown(row) for row in _evidence(db, tenant_id, person_uuid, [node_uuid])), RULE, at=now)
 
 
 def standing_of(db: Session, *, tenant_id: int, person_uuid: UUID, today: date, now: datetime) -> list[Standing]:
@@ -170,33 +181,27 @@ def standings_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID],
     return {person_uuid: _standings(nodes, targets, attained[person_uuid], roles.get(person_uuid, set())) for person_uuid in person_uuids}
 
 
-def evidence_of(db: Session, *, tenant_id: int, person_uuid: UUID, node_key: str) -> list[EvidenceView]:
-    """Every piece of evidence of a person in one competency, the newest first. Raises UnknownNode."""
-    node = db.scalar(select(FrameworkNode).where(FrameworkNode.key == node_key))
-    if node is None:
-        raise UnknownNode(node=node_key)
-    attainment = db.get(Attainment, (tenant_id, person_uuid, node.uuid))
-    deciding = attainment.evidence_uuid if attainment is not None else None
-    return [
-        EvidenceView(
-            uuid=row.uuid,
-            node_key=node_key,
-            kind=row.kind,
-            level=level_of(shown(row), RULE),
-            theta=row.theta,
-            se=row.se,
-            n_items=row.n_items,
-            borderline=row.borderline,
-            indicative=row.indicative,
-            cut_set=row.cut_set,
-            attempt_uuid=row.attempt_uuid,
-            observed_at=row.observed_at,
-            statement_id=row.statement_id,
-            counts=is_counted(shown(row), RULE),
-            deciding=row.uuid == deciding,
-        )
-        for row in _evidence(db, tenant_id, person_uuid, node.uuid)
-    ]
+@overload
+def evidence_of(db: Session, *, tenant_id: int, person_uuid: UUID, node_key: str) -> list[EvidenceView]: ...
+@overload
+def evidence_of(db: Session, *, tenant_id: int, person_uuid: UUID, node_keys: Collection[str]) -> dict[str, list[EvidenceView]]: ...
+def evidence_of(
+    db: Session, *, tenant_id: int, person_uuid: UUID, node_key: str | None = None, node_keys: Collection[str] = ()
+) -> list[EvidenceView] | dict[str, list[EvidenceView]]:
+    """Every piece of evidence of a person in one competency, the newest first; or by key in each of several, asked in one go.
+
+    Raises   UnknownNode
+    """
+    wanted = node_keys if node_key is None else (node_key,)
+    keys = dict(db.execute(select(FrameworkNode.uuid, FrameworkNode.key).where(FrameworkNode.key.in_(wanted))).all())
+    for missing in sorted(set(wanted) - set(keys.values())):
+        raise UnknownNode(node=missing)
+    of_person = (Attainment.tenant_id == tenant_id, Attainment.person_uuid == person_uuid, Attainment.node_uuid.in_(keys))
+    deciding = set(db.scalars(select(Attainment.evidence_uuid).where(*of_person)))
+    views: dict[str, list[EvidenceView]] = {key: [] for key in wanted}
+    for row in _evidence(db, tenant_id, person_uuid, keys):
+        views[keys[row.node_uuid]].append(_evidence_view(row, keys[row.node_uuid], deciding=row.uuid in deciding))
+    return views if node_key is None else views[node_key]
 
 
 def target_facts(db: Session, *, tenant_ids: Collection[int]) -> dict[int, dict[UUID, list[TargetFact]]]:
@@ -282,10 +287,37 @@ def _standings(
     return standings
 
 
-def _nodes(db: Session, framework_id: str) -> list[NodeView]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a session has read of frameworks, by id: a version never changes once it is loaded."""
+
+    views: dict[str, FrameworkView] = dataclasses.field(default_factory=dict)
+    nodes: dict[str, tuple[NodeView, ...]] = dataclasses.field(default_factory=dict)
+
+
+def _kept(db: Session) -> _Kept:
+    kept: _Kept = db.info.setdefault(_KEPT, _Kept())
+    return kept
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget(db: Session, _transaction: object) -> None:
+    """A version that was loaded in this transaction may be gone."""
+    db.info.pop(_KEPT, None)
+
+
+def _nodes(db: Session, framework_id: str) -> tuple[NodeView, ...]:
+    """The nodes of a framework version in its order; none when it is not loaded."""
+    kept = _kept(db).nodes
+    if framework_id not in kept and (nodes := _read_nodes(db, framework_id)):
+        kept[framework_id] = nodes
+    return kept.get(framework_id, ())
+
+
+def _read_nodes(db: Session, framework_id: str) -> tuple[NodeView, ...]:
     rows = db.scalars(select(FrameworkNode).where(FrameworkNode.framework_id == framework_id).order_by(FrameworkNode.position)).all()
     keys = {row.uuid: row.key for row in rows}
-    return [
+    return tuple(
         NodeView(
             uuid=row.uuid,
             key=row.key,
@@ -299,7 +331,7 @@ def _nodes(db: Session, framework_id: str) -> list[NodeView]:
             role_groups=tuple(row.role_groups),
         )
         for row in rows
-    ]
+    )
 
 
 def _carriers(db: Session) -> list[Carrier]:
@@ -309,12 +341,32 @@ def _carriers(db: Session) -> list[Carrier]:
     return [Carrier(row.from_uuid, row.to_uuid, row.relation, reviewed=True) for row in db.scalars(reviewed) if row.to_uuid]
 
 
-def _evidence(db: Session, tenant_id: int, person_uuid: UUID, node_uuid: UUID) -> Sequence[Evidence]:
+def _evidence(db: Session, tenant_id: int, person_uuid: UUID, node_uuids: Collection[UUID]) -> Sequence[Evidence]:
     return db.scalars(
         select(Evidence)
-        .where(Evidence.tenant_id == tenant_id, Evidence.person_uuid == person_uuid, Evidence.node_uuid == node_uuid)
+        .where(Evidence.tenant_id == tenant_id, Evidence.person_uuid == person_uuid, Evidence.node_uuid.in_(node_uuids))
         .order_by(Evidence.observed_at.desc(), Evidence.uuid)
     ).all()
+
+
+def _evidence_view(row: Evidence, node_key: str, *, deciding: bool) -> EvidenceView:
+    return EvidenceView(
+        uuid=row.uuid,
+        node_key=node_key,
+        kind=row.kind,
+        level=level_of(shown(row), RULE),
+        theta=row.theta,
+        se=row.se,
+        n_items=row.n_items,
+        borderline=row.borderline,
+        indicative=row.indicative,
+        cut_set=row.cut_set,
+        attempt_uuid=row.attempt_uuid,
+        observed_at=row.observed_at,
+        statement_id=row.statement_id,
+        counts=is_counted(shown(row), RULE),
+        deciding=deciding,
+    )
 
 
 def _attained(row: Attainment, statement_id: UUID) -> Attained:

@@ -27,6 +27,7 @@ __all__ = [
     "count_statements",
     "create_key",
     "create_lrs",
+    "has_statement",
     "iter_statements",
     "list_keys",
     "migrate",
@@ -74,6 +75,12 @@ def store_statements(
     if batch:
         store.store(db.connection(), batch, tenant_id=tenant_id, now=now)
     return [prepared.id for prepared in batch]
+
+
+def has_statement(db: Session, *, tenant_id: int, statement_id: str) -> bool:
+    """Whether a statement of this id is stored, voided or not."""
+    wanted = select(statement_table.c.seq).where(statement_table.c.tenant_id == tenant_id, statement_table.c.id == statement_id.lower())
+    return db.execute(wanted).first() is not None
 
 
 def iter_statements(db: Session, *, tenant_id: int | None = None, after: int = 0, batch: int = 500) -> Iterator[StoredStatement]:

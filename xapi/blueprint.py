@@ -60,7 +60,8 @@ def create_lrs(database: Database, *, clock: Clock = system_clock, on_stored: On
     """A blueprint that serves the LRS on this database.
 
     clock        read once for each request, and once more inside a writing transaction for `stored`
-    on_stored    called in the transaction of statements that arrive here; what it raises refuses them
+    on_stored    called in the transaction of statements that arrive here, but for those that are void from the start; what it raises
+                 refuses them
     key_pepper   secret of this installation: keys the digests of credentials and signs `more` links
     """
     blueprint = Blueprint("xapi", __name__)
@@ -218,8 +219,9 @@ class _Lrs:
             return
         with self._database.transaction() as db:
             new = store.store(db.connection(), batch, tenant_id=caller.tenant_id, now=self._clock())
-            if new and self._on_stored is not None:
-                self._on_stored(db, caller.tenant_id, [stored.statement for stored in new])
+            told = [stored.statement for stored in new if not stored.voided]
+            if told and self._on_stored is not None:
+                self._on_stored(db, caller.tenant_id, told)
 
     def _record_use(self, caller: auth.Caller, now: datetime) -> None:
         if auth.is_use_due(caller, now):

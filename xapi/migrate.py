@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine
 
 from kernel.db import Database
@@ -13,6 +11,9 @@ VERSION_TABLE = "xapi_alembic_version"
 
 def migrate(database: Database | Engine, revision: str = "head") -> None:
     """Moves the schema up to `revision`; running it again changes nothing."""
+    from alembic import command  # noqa: PLC0415  the web process never migrates, and need not load it
+    from alembic.config import Config  # noqa: PLC0415
+
     engine = database.engine if isinstance(database, Database) else database
     with engine.begin() as connection:
         config = Config()

@@ -13,7 +13,7 @@ digests) is done before.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,6 +42,10 @@ _ADVANCE = (
     )
     .returning(head.c.seq, head.c.stored_us)
 )
+_MAX_LINKS = 10
+"""References that are followed from one statement: people refer to a statement, or to such a reference; a longer chain is work without a
+use, and its cost would grow with its square inside the tenant's turn."""
+
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _KNOWN = select(statement.c.id, statement.c.document).where(statement.c.tenant_id == bindparam("tenant"), statement.c.id.in_(_IDS))
 _NODE = select(
@@ -95,6 +99,8 @@ class Stored:
     id: str
     stored: datetime
     statement: dict[str, Any]
+    voided: bool = False
+    """Void from the start: a statement that may void it was there before, or came with it."""
 
 
 def prepare(text: str, received: Mapping[str, Any], author: Author, *, version: str, id_hint: str | None = None) -> Prepared:
@@ -186,7 +192,7 @@ def store(db: Connection, batch: Sequence[Prepared], *, tenant_id: int, now: dat
     insert_rows(db, link, [(tenant_id, key, seq) for key, seq in sorted(pairs)], skip_known=True)
     if web.voided_before:
         db.execute(update(statement).where(statement.c.tenant_id == tenant_id, statement.c.id.in_(web.voided_before)).values(voided=True))
-    return done
+    return [replace(stored, voided=stored.id in web.voided) for stored in done]
 
 
 class _References:
@@ -194,7 +200,7 @@ class _References:
 
     voided         ids of this batch that are voided, by a statement of the batch or one that came earlier
     voided_before  ids of stored statements that this batch voids
-    inherited      (key, seq) pairs: a statement is found by all that finds the statement it refers to, however far
+    inherited      (key, seq) pairs: a statement is found by all that finds the statement it refers to, over `_MAX_LINKS` references
     Source         xAPI 1.0.3, Data 2.3.2; Communication 2.1.3, filter conditions for StatementRefs
     """
 
@@ -215,16 +221,20 @@ class _References:
             self._void(node, fresh)
 
     def _load_targets(self, fresh: set[str]) -> None:
-        """Brings in what the batch refers to, and what that refers to, until nothing is missing."""
+        """Brings in what the batch refers to, and what that refers to, as far as links are followed."""
         missing = {node.target_id for node in self._nodes.values() if node.target_id} - fresh
-        while missing:
+        for _ in range(_MAX_LINKS):
+            if not missing:
+                break
             found = self._load(_BY_ID, missing)
             missing = {node.target_id for node in found if node.target_id} - set(self._nodes)
 
     def _load_referrers(self, fresh: set[str]) -> None:
-        """Brings in what refers to the batch, and what refers to that."""
+        """Brings in what refers to the batch, and what refers to that, as far as links are followed."""
         wanted = fresh
-        while wanted:
+        for _ in range(_MAX_LINKS):
+            if not wanted:
+                break
             wanted = {node.id for node in self._load(_BY_TARGET, wanted)}
 
     def _load(self, query: Select[Any], ids: set[str]) -> list["_Node"]:
@@ -241,7 +251,7 @@ class _References:
         """Adds the keys of all that this statement refers to, unless the whole chain was there before."""
         chain, at = {node.id}, node
         touched = node.id in fresh
-        while at.target_id and at.target_id in self._nodes and at.target_id not in chain:
+        while len(chain) <= _MAX_LINKS and at.target_id and at.target_id in self._nodes and at.target_id not in chain:
             at = self._nodes[at.target_id]
             chain.add(at.id)
             touched = touched or at.id in fresh

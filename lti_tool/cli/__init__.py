@@ -5,7 +5,7 @@ A group's module is imported only when the group is called, so that `--help` ans
 
 import sys
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import click
 
@@ -67,10 +67,25 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         cli(args=arguments, prog_name="kaona", standalone_mode=False)
     except KaonaError as error:
-        click.echo(f"kaona: {error} [{error.code}]", err=True)
-        sys.exit(USAGE if error.code == "settings_invalid" else 1)
+        _refuse(error)
     except click.ClickException as error:
         error.show()
         sys.exit(USAGE if isinstance(error, click.UsageError) else 1)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(1)
+    except Exception as error:
+        if not (isinstance(error, OSError) and error.errno is not None) and not _is_of_the_database(error):
+            raise
+        from lti_tool.cli.faults import explained
+
+        _refuse(explained(error))
+
+
+def _refuse(error: KaonaError) -> NoReturn:
+    click.echo(f"kaona: {error} [{error.code}]", err=True)
+    sys.exit(USAGE if error.code == "settings_invalid" else 1)
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    """Whether SQLAlchemy raised it, told without importing SQLAlchemy."""
+    return any(each.__module__ == "sqlalchemy.exc" for each in type(error).__mro__)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 import click
 import requests
 
+from lti_tool.cli.processes import end_by
 from lti_tool.dev.installation import Installation, prepare
 
 READY_SECONDS = 60
@@ -35,16 +35,18 @@ LOG = "kaona.log"
 @click.option("--people", type=click.IntRange(FEWEST_PEOPLE), help="Make fewer people, for a quicker first start.  [default: all 200]")
 def demo(*, once: bool, port: int, lms_port: int, fresh: bool, people: int | None) -> None:
     """Run the tool and a demo LMS with made-up people on this machine."""
-    signal.signal(signal.SIGTERM, _interrupt)  # ends like Ctrl-C: the servers are stopped in order
+    if port == lms_port:
+        raise click.UsageError("the tool and the demo LMS need a port each: --port and --lms-port are equal")
+    end_by(_interrupt)  # as Ctrl-C does: the servers are stopped in order
     if once:
         _walk_once(people)
         return
-    folder = Path(os.environ.get("KAONA_DATA_DIR", "var")) / "demo"
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(os.environ.get("KAONA_DATA_DIR") or "var") / "demo"
     for number, option in ((port, "--port"), (lms_port, "--lms-port")):
         if not _is_free(number):
             raise click.ClickException(f"port {number} is in use; end what runs there or choose another by {option} (then also --fresh)")
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
     installation = prepare(folder, port=port, lms_port=lms_port, say=_say, people=people)
     with _running(installation):
         _print_addresses(installation)
@@ -78,8 +80,8 @@ def _running(installation: Installation) -> Iterator[None]:
     lms = installation.serve_lms()
     with (installation.folder / LOG).open("ab") as log:
         tool = subprocess.Popen(  # noqa: S603  our own command
-            [sys.executable, "-m", "lti_tool", "all", "--port", str(installation.port)],
-            env=os.environ | installation.environment(),
+            [sys.executable, "-m", "lti_tool", "all", "--port", str(installation.port), "--parent", str(os.getpid())],
+            env={**os.environ, "KAONA_DATABASE_URL": "", **installation.environment()},  # never the operator's own database
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the others in order

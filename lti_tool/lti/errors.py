@@ -59,8 +59,8 @@ class LoginMalformed(LtiRefused):
 
     code = "login_malformed"
     message: ClassVar = {
-        "th": "คำขอเข้าใช้จาก LMS ไม่ครบถ้วนหรือไม่ถูกต้อง: {reason}",
-        "en": "The request from the LMS is incomplete or malformed: {reason}.",
+        "th": "คำขอเข้าใช้จาก LMS ไม่ครบถ้วนหรือไม่ถูกต้อง",
+        "en": "The request from the LMS is incomplete or malformed.",
     }
 
 
@@ -77,7 +77,7 @@ class ClientUnknown(LtiRefused):
 
     code = "client_unknown"
     message: ClassVar = {
-        "th": "LMS {issuer} ไม่ได้ลงทะเบียนด้วยรหัสเครื่องมือ {client_id}",
+        "th": "LMS {issuer} ไม่ได้ลงทะเบียนด้วย Client ID {client_id}",
         "en": "The LMS {issuer} is not registered with the client id {client_id}.",
     }
     way_on: ClassVar = TELL_ADMIN
@@ -162,7 +162,7 @@ class KeyUnsafe(LtiRefused):
 
     code = "key_unsafe"
     status = 401
-    message: ClassVar = {"th": "กุญแจที่ LMS ใช้ลงนามไม่ปลอดภัยพอ: {reason}", "en": "The key that the LMS signs with is not safe: {reason}."}
+    message: ClassVar = {"th": "กุญแจที่ LMS ใช้ลงนามไม่ปลอดภัยพอ", "en": "The key that the LMS signs with is not safe."}
     way_on: ClassVar = TELL_ADMIN
 
 
@@ -248,7 +248,7 @@ class MessageInvalid(LtiRefused):
     """A claim is missing or has not the form of the standard."""
 
     code = "message_invalid"
-    message: ClassVar = {"th": "ข้อมูลของกิจกรรมที่ LMS ส่งมาไม่ถูกต้อง: {reason}", "en": "The launch data from the LMS is not valid: {reason}."}
+    message: ClassVar = {"th": "ข้อมูลของกิจกรรมที่ LMS ส่งมาไม่ถูกต้อง", "en": "The launch data from the LMS is not valid."}
     way_on: ClassVar = TELL_ADMIN
 
 
@@ -272,6 +272,21 @@ class RoleUnknown(LtiRefused):
     code = "role_unknown"
     message: ClassVar = {"th": "LMS ไม่ได้ระบุบทบาทของท่านในรายวิชานี้", "en": "The LMS gave you no role in this course that this system knows."}
     way_on: ClassVar = TELL_ADMIN
+
+
+class RightMissing(LtiRefused):
+    """The link leads to a page for people whom our administrators gave a right, and this person has none."""
+
+    code = "right_missing"
+    status = 403
+    message: ClassVar = {
+        "th": "ลิงก์นี้สำหรับผู้บริหารหรือผู้ดูแลระบบ",
+        "en": "This link is for executives or administrators.",
+    }
+    way_on: ClassVar = {
+        "th": "โปรดแจ้งผู้ดูแลระบบของหน่วยงานเพื่อขอสิทธิ์",
+        "en": "Please ask the administrator of your agency for the right.",
+    }
 
 
 class PersonBlocked(LtiRefused):

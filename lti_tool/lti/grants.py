@@ -1,5 +1,6 @@
 """Rights beyond the course: given by our own administrators to one person of one platform, never by a token."""
 
+import re
 from datetime import datetime
 from typing import ClassVar
 
@@ -12,6 +13,11 @@ from lti_tool.lti.vocabulary import GRANTS
 from lti_tool.models import Grant, Registration
 from lti_tool.models.audit import append_audit
 
+MAX_SUB_LENGTH = 255
+"""Source: LTI 1.3 core, 5.3.6 (`sub`)."""
+
+SUB = re.compile(rf"[ -~]{{1,{MAX_SUB_LENGTH}}}")
+
 
 class GrantUnknown(Invalid):
     """No such right."""
@@ -20,9 +26,25 @@ class GrantUnknown(Invalid):
     message: ClassVar = {"th": "ไม่มีสิทธิ์ชื่อ {role} (มี {known})", "en": "There is no right {role}; there are {known}."}
 
 
+class SubInvalid(Invalid):
+    """No platform sends such a `sub`: the right could never take effect."""
+
+    code = "sub_invalid"
+    message: ClassVar = {
+        "th": "รหัสบุคคล (sub) ต้องเป็นอักขระ ASCII ยาว 1 ถึง {most} ตัวอักษร",
+        "en": "A person's `sub` is 1 to {most} ASCII characters.",
+    }
+
+
 def grant_role(db: Session, *, issuer: str, client_id: str, sub: str, role: str, now: datetime) -> bool:
-    """Gives a right to a person, who may not have launched yet. Returns False when they had it. Raises ClientUnknown, GrantUnknown."""
+    """Gives a right to a person, who may not have launched yet. Returns False when they had it.
+
+    sub     as a launch may bear it: 1 to 255 printable ASCII characters
+    Raises  ClientUnknown, GrantUnknown, SubInvalid
+    """
     registration = _registration(db, issuer, client_id)
+    if not SUB.fullmatch(sub):
+        raise SubInvalid(most=MAX_SUB_LENGTH)
     if role not in GRANTS:
         raise GrantUnknown(role=role, known=", ".join(GRANTS))
     ours = (Grant.registration_id == registration.id, Grant.sub == sub, Grant.role == role)

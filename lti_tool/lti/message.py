@@ -1,7 +1,9 @@
 """The message of a launch: its form judged against a schema and by PyLTI1p3, then read into one value."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,6 +56,10 @@ SCHEMA: dict[str, Any] = {
 
 Source   LTI 1.3 core, section 5.3 (required claims) and 5.4 (optional claims); AGS 2.0, 3.1; NRPS 2.0, 3.6.1.1
 """
+
+_HOSTNAME = re.compile(r"[A-Za-z0-9.-]+")
+_UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\s\\]")
+"""What no web address holds: control characters, white space; and the backslash, which browsers take for a slash."""
 
 _VALIDATOR = jsonschema_rs.validator_for(SCHEMA)
 
@@ -119,15 +125,22 @@ def read_message(claims: Mapping[str, Any], *, platform: Platform, public_url: s
 
 
 def origin_of(url: str | None) -> str | None:
-    """scheme://host[:port] of a web address, default ports left out; None when it is none, or hides a user name."""
+    """scheme://host[:port] of a web address, default ports left out; None when it is none, or hides a user name.
+
+    What comes back may stand in a header: it has no character but those of a host name or an IPv6 address.
+    """
     try:
         parts = urlsplit(url or "")
         port = parts.port
+        host = parts.hostname or ""
+        if ":" in host:
+            host = f"[{IPv6Address(host)}]"
+        elif not _HOSTNAME.fullmatch(host):
+            return None
     except ValueError:
         return None
-    if parts.scheme not in {"https", "http"} or not parts.hostname or "@" in parts.netloc or "\\" in (url or ""):
+    if parts.scheme not in {"https", "http"} or "@" in parts.netloc or _UNSEEN.search(url or "") or "%" in host:
         return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     default = {"https": 443, "http": 80}[parts.scheme]
     return f"{parts.scheme}://{host}" if port in {None, default} else f"{parts.scheme}://{host}:{port}"
 

@@ -37,15 +37,25 @@ class TenantInvalid(Invalid):
     message: ClassVar = {"th": "ข้อมูลหน่วยงานไม่ถูกต้อง: {reason}", "en": "The agency is not valid: {reason}"}
 
 
+class TenantNameEmpty(Invalid):
+    """People see an agency's name on every page: it cannot be empty."""
+
+    code = "tenant_name_empty"
+    message: ClassVar = {"th": "ชื่อหน่วยงานต้องไม่ว่าง ทั้งภาษาไทยและภาษาอังกฤษ", "en": "The agency needs a name in Thai and in English."}
+
+
 def add_tenant(db: Session, *, key: str, name: Mapping[str, str], home_page: str, now: datetime) -> Tenant:
     """A new agency.
 
     key        lower case letters, digits, hyphens; at most 63
+    name       in Thai and in English, neither empty
     home_page  web address that names the accounts of its people in statements, for ever
-    Raises     TenantInvalid, TenantExists
+    Raises     TenantInvalid, TenantNameEmpty, TenantExists
     """
     if not KEY.fullmatch(key):
         raise TenantInvalid(reason="the key takes lower case letters, digits and hyphens")
+    if not all(text.strip() for text in name.values()):
+        raise TenantNameEmpty
     if not home_page.startswith(("https://", "http://")):
         raise TenantInvalid(reason="the home page is a web address")
     if db.scalar(select(Tenant.id).where((Tenant.key == key) | (Tenant.home_page == home_page))) is not None:

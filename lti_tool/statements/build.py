@@ -1,4 +1,4 @@
-"""The outcome of an attempt as xAPI statements: built with tincan, then put right where tincan writes less than it was given.
+"""The outcome of an attempt as xAPI statements: their parts are built with tincan, each once, and put right where tincan blurs them.
 
 Nobody is named: the actor is an account of the agency with a random id. Stems, option texts and correct responses stay in the bank,
 and what a person typed freely stays in the attempt, unless the caller asks for them.
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from tincan import (
     Statement,
     Verb,
 )
+from tincan.serializable_base import SerializableBase
 
 from assessment.api import AreaOutcome, OptionView, Outcome, ResponseView
 from kernel.clock import rfc3339
@@ -36,12 +38,6 @@ from lti_tool.statements import vocabulary as words
 PLATFORM = "Kaona"
 VERSION = "1.0.3"
 """The version that tincan writes; the LRS takes it in the terms of 1.0.3 and of 2.0.0."""
-
-TOP_LEVEL = 3
-"""The highest level that a test alone can show."""
-
-THETA_RANGE = (-5, 5)
-"""Ends of the ability scale, logits."""
 
 DEFAULT_PASS_LEVEL = 1
 
@@ -69,13 +65,14 @@ def statements_of(
     competency_names  node key to its label, for the names of areas and competencies; else their codes are shown
     with_item_texts   adds stems and option texts, for a bank that is not secret
     with_free_text    adds what the learner typed as short text
-    Returns           initialized, answered for each item, completed, then passed or failed for each area with an answer
+    Returns           initialized, answered for each item, completed, then passed or failed for each area with an answer; of an
+                      attempt without any answer initialized and terminated. They share parts: do not change them in place
     """
     writer = _Writer(outcome, public_url, home_page, competency_names or {}, with_item_texts, with_free_text)
     return [
         writer.initialized(),
         *(writer.answered(response) for response in outcome.responses),
-        writer.completed(),
+        writer.ended(),
         *(writer.judged(area, pass_levels.get(area.competency, DEFAULT_PASS_LEVEL)) for area in outcome.areas if area.n_items),
     ]
 
@@ -114,9 +111,9 @@ def response_pattern(kind: str, value: Any) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Writer:
-    """What all statements of one attempt have in common."""
+    """What all statements of one attempt have in common; the parts that recur are made once and shared."""
 
     outcome: Outcome
     public_url: str
@@ -125,53 +122,76 @@ class _Writer:
     with_item_texts: bool
     with_free_text: bool
 
-    @property
-    def assessment(self) -> Activity:
+    @cached_property
+    def _frame(self) -> dict[str, Any]:
+        """Actor, context and version, as they stand in every statement."""
+        category = [Activity(id=words.PROFILE.iri, definition=_definition(words.PROFILE_TYPE, words.PROFILE.label))]
+        frame = Statement(
+            actor=Agent(account=AgentAccount(home_page=self.home_page, name=str(self.outcome.person_uuid))),
+            context=Context(
+                registration=self.outcome.attempt_uuid,
+                platform=PLATFORM,
+                context_activities=ContextActivities(category=category),
+            ),
+        )
+        return _plain(frame)
+
+    @cached_property
+    def _assessment(self) -> dict[str, Any]:
         form = self.outcome.form
-        return _activity(words.assessment_iri(self.public_url, form.uuid), words.ASSESSMENT, form.title)
+        return _activity(words.assessment_iri(self.public_url, form.uuid), _definition(words.ASSESSMENT, form.title))
+
+    @cached_property
+    def _competencies(self) -> dict[str, dict[str, Any]]:
+        """The competency of each area of the form."""
+        return {
+            domain.code: _activity(
+                words.competency_iri(self.public_url, domain.competency),
+                _definition(words.COMPETENCY, self.competency_names.get(domain.competency)),
+            )
+            for domain in self.outcome.form.domains
+        }
 
     def initialized(self) -> dict[str, Any]:
-        return self._statement("initialized", words.INITIALIZED, self.assessment, self.outcome.started_at)
+        return self._statement("initialized", words.INITIALIZED, self._assessment, self.outcome.started_at)
 
     def answered(self, response: ResponseView) -> dict[str, Any]:
-        is_right = response.score == 1
         told = response.kind != "short_text" or self.with_free_text
-        active_ms = response.active_ms
+        pattern = response_pattern(response.kind, response.value) if told else None
+        taken = response.answered_at - response.shown_at
+        if response.active_ms is not None:  # the browser counts only while the page is in front, but its word is not taken for more
+            taken = min(taken, timedelta(milliseconds=response.active_ms))
+        result = _ANSWERED[response.score] | ({} if pattern is None else {"response": pattern}) | {"duration": iso_duration(taken)}
         return self._statement(
             f"answered {response.presentation_uuid}",
             words.ANSWERED,
             self._item(response),
             response.answered_at,
-            result=Result(
-                success=is_right,
-                score=Score(scaled=response.score, raw=response.score, min=0, max=1),
-                response=response_pattern(response.kind, response.value) if told else None,
-                duration=response.answered_at - response.shown_at if active_ms is None else timedelta(milliseconds=active_ms),
-            ),
-            parent=[self.assessment],
-            grouping=[self._competency(_competency_of(self.outcome, response.domain))],
+            result=result,
+            activities={"parent": [self._assessment], "grouping": [self._competencies[response.domain]]},
             revision=str(response.item_version),
         )
 
-    def completed(self) -> dict[str, Any]:
-        outcome = self.outcome
+    def ended(self) -> dict[str, Any]:
+        """`completed` with the score; `terminated` without one when nothing was answered."""
+        outcome, is_answered = self.outcome, bool(self.outcome.responses)
+        result = _result(
+            completion=is_answered,
+            score=Score(scaled=_share(outcome.scaled)) if is_answered else None,
+            extensions=Extensions({words.ITEMS.iri: outcome.n_items, words.FINISH_REASON.iri: outcome.finish_reason}),
+        )
         return self._statement(
-            "completed",
-            words.COMPLETED,
-            self.assessment,
+            "completed" if is_answered else "terminated",
+            words.COMPLETED if is_answered else words.TERMINATED,
+            self._assessment,
             outcome.finished_at,
-            result=Result(
-                completion=True,
-                score=Score(scaled=round(min(max(outcome.scaled, 0.0), 1.0), 4)),
-                duration=outcome.finished_at - outcome.started_at,
-                extensions=Extensions({words.ITEMS.iri: outcome.n_items, words.FINISH_REASON.iri: outcome.finish_reason}),
-            ),
+            result=result | {"duration": iso_duration(outcome.finished_at - outcome.started_at)},
         )
 
     def judged(self, area: AreaOutcome, pass_level: int) -> dict[str, Any]:
         """`passed` or `failed` in one area, with all that the evidence rule reads."""
         form, is_passed = self.outcome.form, area.level >= pass_level
-        low, high = THETA_RANGE
+        top_level = max((cut.level for cut in form.cuts), default=0)
         extensions = {
             words.LEVEL.iri: area.level,
             words.THETA.iri: round(area.theta, 4),
@@ -189,84 +209,69 @@ class _Writer:
             words.PASSED if is_passed else words.FAILED,
             self._area(area),
             self.outcome.finished_at,
-            result=Result(
+            result=_result(
                 success=is_passed,
-                score=Score(
-                    scaled=round(min(max(area.level / TOP_LEVEL, 0.0), 1.0), 4),
-                    raw=round(min(max(area.theta, low), high), 4),
-                    min=low,
-                    max=high,
-                ),
+                score=Score(scaled=_share(area.level / top_level)) if top_level else None,
                 extensions=Extensions(extensions),
             ),
-            parent=[self.assessment],
-            grouping=[self._competency(area.competency)],
+            activities={"parent": [self._assessment], "grouping": [self._competencies[area.domain]]},
         )
 
     def _statement(
         self,
         role: str,
         verb: words.Term,
-        activity: Activity,
+        activity: dict[str, Any],
         timestamp: datetime,
         *,
-        result: Result | None = None,
-        parent: list[Activity] | None = None,
-        grouping: list[Activity] | None = None,
+        result: dict[str, Any] | None = None,
+        activities: Mapping[str, Any] | None = None,
         revision: str | None = None,
     ) -> dict[str, Any]:
-        attempt = self.outcome.attempt_uuid
-        category = [_activity(words.PROFILE.iri, words.PROFILE_TYPE, words.PROFILE.label)]
-        statement = Statement(
-            id=_statement_id(attempt, role),
-            actor=Agent(account=AgentAccount(home_page=self.home_page, name=str(self.outcome.person_uuid))),
-            verb=Verb(id=verb.iri, display=LanguageMap(verb.label)),
-            object=activity,
-            result=result,
-            context=Context(
-                registration=attempt,
-                platform=PLATFORM,
-                revision=revision,
-                context_activities=ContextActivities(parent=parent, grouping=grouping, category=category),
-            ),
-            timestamp=timestamp,
-        )
-        return _faithful(statement, timestamp)
+        context = self._frame["context"]
+        return {
+            **self._frame,
+            "id": str(_statement_id(self.outcome.attempt_uuid, role)),
+            "verb": _VERBS[verb.iri],
+            "object": activity,
+            **({"result": result} if result else {}),
+            "context": {
+                **context,
+                **({"revision": revision} if revision else {}),
+                "contextActivities": {**context["contextActivities"], **(activities or {})},
+            },
+            "timestamp": rfc3339(timestamp),
+        }
 
-    def _item(self, response: ResponseView) -> Activity:
+    def _item(self, response: ResponseView) -> dict[str, Any]:
         components: dict[str, list[dict[str, Any]]] = {}
         if response.kind in ("single_choice", "multiple_choice", "ordering"):
             components["choices"] = self._components(response.options)
         elif response.kind == "matching":
             components["source"] = self._components(response.options)
             components["target"] = self._components(response.targets)
-        return Activity(
-            id=words.item_iri(self.public_url, response.item_uuid),
-            definition=ActivityDefinition(
-                name=LanguageMap(th=response.item_key, en=response.item_key),
-                description=LanguageMap(response.stem) if self.with_item_texts else None,
-                type=words.INTERACTION.iri,
-                interaction_type=words.INTERACTION_TYPES[response.kind],
-                **components,
-            ),
+        definition = ActivityDefinition(
+            name=LanguageMap(th=response.item_key, en=response.item_key),
+            description=LanguageMap(response.stem) if self.with_item_texts else None,
+            type=words.INTERACTION.iri,
+            interaction_type=words.INTERACTION_TYPES[response.kind],
+            **components,
         )
+        return _activity(words.item_iri(self.public_url, response.item_uuid), definition)
 
     def _components(self, options: Iterable[OptionView]) -> list[dict[str, Any]]:
         """Parts of an interaction by id, not in the order in which this learner saw them: the definition is the same for all."""
         ordered = sorted(options, key=lambda option: option.id)
         return [{"id": one.id} | ({"description": dict(one.text)} if self.with_item_texts else {}) for one in ordered]
 
-    def _area(self, area: AreaOutcome) -> Activity:
+    def _area(self, area: AreaOutcome) -> dict[str, Any]:
         form = self.outcome.form
         label = self.competency_names.get(area.competency, {})
         name = {
             language: text.format(area=label.get(language, area.domain), form=form.title.get(language, form.key))
             for language, text in _AREA_NAME.items()
         }
-        return _activity(words.area_iri(self.public_url, form.uuid, area.domain), words.ASSESSMENT, name)
-
-    def _competency(self, node_key: str) -> Activity:
-        return _activity(words.competency_iri(self.public_url, node_key), words.COMPETENCY, self.competency_names.get(node_key))
+        return _activity(words.area_iri(self.public_url, form.uuid, area.domain), _definition(words.ASSESSMENT, name))
 
 
 def _statement_id(attempt: UUID, role: str) -> UUID:
@@ -274,24 +279,33 @@ def _statement_id(attempt: UUID, role: str) -> UUID:
     return derived_uuid("statement", str(attempt), role)
 
 
-def _competency_of(outcome: Outcome, domain: str) -> str:
-    return next(one.competency for one in outcome.form.domains if one.code == domain)
+def _activity(iri: str, definition: ActivityDefinition) -> dict[str, Any]:
+    return _plain(Activity(id=iri, definition=definition))
 
 
-def _activity(iri: str, kind: words.Term, name: LangMap | None) -> Activity:
-    return Activity(id=iri, definition=ActivityDefinition(type=kind.iri, name=LanguageMap(name) if name else None))
+def _definition(kind: words.Term, name: LangMap | None) -> ActivityDefinition:
+    return ActivityDefinition(type=kind.iri, name=LanguageMap(name) if name else None)
 
 
-def _faithful(statement: Statement, timestamp: datetime) -> dict[str, Any]:
-    """The plain statement, with what tincan blurs as we mean it: moments with a Z, durations unpadded, whole numbers whole."""
-    plain: dict[str, Any] = statement.as_version(VERSION)
-    plain["timestamp"] = rfc3339(timestamp)
-    if statement.result is not None:
-        if statement.result.duration is not None:
-            plain["result"]["duration"] = iso_duration(statement.result.duration)
-        score = plain["result"].get("score", {})
-        score.update({name: int(value) for name, value in score.items() if value == int(value)})
+def _result(**fields: Any) -> dict[str, Any]:
+    """A result without its duration, which tincan would pad; whole numbers are whole, which tincan makes fractions."""
+    plain = _plain(Result(**fields))
+    score = plain.get("score", {})
+    score.update({name: int(value) for name, value in score.items() if value == int(value)})
     return plain
+
+
+def _plain(thing: SerializableBase) -> dict[str, Any]:
+    plain: dict[str, Any] = thing.as_version(VERSION)
+    return plain
+
+
+def _share(value: float) -> float:
+    return round(min(max(value, 0.0), 1.0), 4)
+
+
+_VERBS = {term.iri: _plain(Verb(id=term.iri, display=LanguageMap(term.label))) for term in words.VERBS}
+_ANSWERED = {score: _result(success=score == 1, score=Score(scaled=score, raw=score, min=0, max=1)) for score in (0, 1)}
 
 
 def _number_text(number: str | float) -> str | None:

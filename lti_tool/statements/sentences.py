@@ -18,6 +18,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "th": "{who} ทำ “{what}” เสร็จแล้ว ได้คะแนนร้อยละ {percent}",
         "en": "{who} completed “{what}” with a score of {percent} per cent.",
     },
+    "terminated": {"th": "{who} ยุติการทำ “{what}” โดยไม่มีคำตอบ", "en": "{who} ended “{what}” without an answer."},
     "passed": {"th": "{who} ผ่าน “{what}”", "en": "{who} passed “{what}”."},
     "passed_level": {"th": "{who} ผ่าน “{what}” ที่ระดับ {level}", "en": "{who} passed “{what}” at level {level}."},
     "failed": {"th": "{who} ยังไม่ผ่าน “{what}”", "en": "{who} has not passed “{what}” yet."},

@@ -49,6 +49,14 @@ COMPLETED: Final = Term(
     {"th": "ทำเสร็จ", "en": "completed"},
     {"th": "การทำแบบประเมินครั้งนั้นสิ้นสุดแล้ว", "en": "The attempt at the assessment has ended."},
 )
+TERMINATED: Final = Term(
+    f"{_ADL_VERBS}terminated",
+    {"th": "ยุติ", "en": "terminated"},
+    {
+        "th": "การทำแบบประเมินครั้งนั้นสิ้นสุดโดยไม่มีคำตอบ จึงไม่มีคะแนน",
+        "en": "The attempt at the assessment has ended without an answer, and so without a score.",
+    },
+)
 PASSED: Final = Term(
     f"{_ADL_VERBS}passed",
     {"th": "ผ่าน", "en": "passed"},
@@ -65,7 +73,7 @@ FAILED: Final = Term(
         "en": "The result in one area has not reached the level set for passing.",
     },
 )
-VERBS: Final = (INITIALIZED, ANSWERED, COMPLETED, PASSED, FAILED)
+VERBS: Final = (INITIALIZED, ANSWERED, COMPLETED, TERMINATED, PASSED, FAILED)
 
 ASSESSMENT: Final = Term(
     "http://adlnet.gov/expapi/activities/assessment",

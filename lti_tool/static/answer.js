@@ -1,5 +1,6 @@
 // Sends an answer without leaving the page and says in words whether it is saved. Until the server has said so, the answer stays on the
-// page and in memory and is sent again; the same client_id lets the server know a repeat. Without this file the form is posted as it is.
+// page and in memory and is sent again; the same client_id lets the server know a repeat. What a proxy or a captive portal answers in the
+// server's place says nothing: only a reply that bears our own header counts. Without this file the form is posted as it is.
 const LONGEST_PAUSE_SECONDS = 30;
 const TIMEOUT_MS = 15_000;
 let unsaved = null;
@@ -44,7 +45,7 @@ async function send(form) {
   say(form, "saving", form.dataset.saving);
   for (let pause = 2; ; pause = Math.min(pause * 2, LONGEST_PAUSE_SECONDS)) {
     const reply = await post(form.action, unsaved);
-    if (reply.html !== undefined) {
+    if (reply.page) {
       unsaved = null;
       show(form, reply);
       return;
@@ -60,8 +61,12 @@ async function post(action, body) {
     const response = await fetch(action, {
       method: "POST", body, credentials: "same-origin", headers: { Accept: "text/html", "X-Kaona-Script": "1" }, signal: AbortSignal.timeout(TIMEOUT_MS),
     });
+    if (response.headers.get("X-Kaona") !== "1") return {};
     if (response.status >= 500 || response.status === 429) return { retryAfter: Number(response.headers.get("Retry-After")) };
-    return { status: response.status, url: response.url, html: await response.text() };
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const isItem = page.querySelector("form[data-answer]") !== null;
+    const wayOn = response.ok && response.redirected && response.url.startsWith(`${location.origin}/learn/`) ? response.url : null;
+    return isItem || wayOn || !response.ok ? { page, isItem, wayOn } : {};
   } catch {
     return {};
   }
@@ -86,8 +91,7 @@ function wait(form, seconds) {
 }
 
 function show(form, reply) {
-  const page = new DOMParser().parseFromString(reply.html, "text/html");
-  const isItem = page.querySelector("form[data-answer]") !== null;
+  const { page, isItem, wayOn } = reply;
   if (isItem) {
     document.title = page.title;
     document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
@@ -96,8 +100,8 @@ function show(form, reply) {
     document.dispatchEvent(new Event("kaona:page"));
     scrollTo(0, 0);
     (document.querySelector("[data-focus]") ?? document.querySelector("[data-stem]")).focus({ preventScroll: true });
-  } else if (reply.status < 400) {
-    location.assign(reply.url);
+  } else if (wayOn) {
+    location.assign(wayOn);
   } else {
     refuse(form, page.querySelector("[data-error]"));
   }

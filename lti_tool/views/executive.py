@@ -34,7 +34,7 @@ def home() -> str:
     """Coverage and attainment by area, their spread, and the table by agency or unit."""
     today = local_date(g.now)
     scope = executive_scope(g.db, g.principal)
-    figures = roadmap.figures(g.db, tenant_ids=scope.tenant_ids, today=today, now=g.now)
+    figures = roadmap.figures(g.db, tenant_ids=scope.tenant_ids, agency=scope.agency, today=today, now=g.now)
     framework = roadmap.active_framework(g.db, tenant_id=g.principal.tenant_id, on=today)
     return render_template("executive/home.html", **home_values(figures, scope, framework, request.args))
 

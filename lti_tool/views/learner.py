@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
@@ -20,7 +20,7 @@ from kernel.errors import Invalid, KaonaError, NotFound
 from kernel.langmap import LangMap
 from lti_tool.lti.sessions import hold_session
 from lti_tool.web import pages, pictures
-from lti_tool.web.answers import read_answer
+from lti_tool.web.answers import AnswerUnreadable, read_answer
 from lti_tool.web.current import this_app
 from lti_tool.web.edge import writes
 from lti_tool.web.principal import Role, require
@@ -87,15 +87,25 @@ def attempt(launch: UUID, attempt: UUID) -> str | Response:
 @blueprint.post("/attempts/<uuid:attempt>/responses")
 @require(Role.LEARNER)
 def respond(launch: UUID, attempt: UUID) -> str | Response | tuple[str, int]:
-    """Takes one answer. A script gets the next item at once; a plain form is sent back to the attempt's own page."""
+    """Takes one answer. A script gets the next item at once; a plain form is sent back to the attempt's own page.
+
+    An answer in part goes to the room too, which looks first at who answers: a page that another one has locked is told so,
+    and never takes the attempt back.
+    """
     here = {"device": str(launch), "now": g.now, **_person()}
+    answer = read_answer(request.form)
     try:
-        step = assessment.submit_response(g.db, attempt, read_answer(request.form), **here)
-    except Invalid as fault:
+        step = assessment.submit_response(g.db, attempt, answer, **here)
+    except Invalid as refused:
+        reason = refused.details.get("reason")
+        if reason == "client_id":  # refused before the room looked at the device
+            raise
+        fault = AnswerUnreadable() if answer.value is None or reason == "value_type" else refused
         step = assessment.get_step(g.db, attempt, **here)
         if step.item is None:
             return _go_on(launch, step)
-        return _item_page(launch, step, given=request.form, fault=fault), 422
+        given = request.form if step.item.presentation_uuid == answer.presentation_uuid else None
+        return _item_page(launch, step, given=given, fault=fault), 422
     if "X-Kaona-Script" in request.headers or step.state == "finished":
         return _go_on(launch, step)
     return redirect(url_for("learner.attempt", launch=launch, attempt=attempt), code=303)
@@ -154,10 +164,9 @@ def path_page() -> str:
 @blueprint.post("/path/steps/<uuid:step>")
 @require(Role.LEARNER)
 def mark(launch: UUID, step: UUID) -> Response:
-    """Keeps what the person says of one step: planned, under way or done."""
-    match request.form.get("state"):
-        case "planned" | "under_way" | "done" as state:
-            learning.mark_step(g.db, step_uuid=step, state=state, now=g.now, **_person())
+    """Keeps what the person says of one step: planned, under way or done; the room refuses any other word."""
+    state = cast("learning.State", request.form.get("state", ""))
+    learning.mark_step(g.db, step_uuid=step, state=state, now=g.now, **_person())
     return redirect(url_for("learner.path_page", launch=launch, _anchor=f"step-{step}"), code=303)
 
 

@@ -14,7 +14,7 @@ from kernel.errors import NotFound
 from kernel.http import GuardedClient
 from kernel.ids import new_token
 from lti_tool.lti.enrol import OnEnrolled
-from lti_tool.lti.errors import LaunchTooLarge, NeedsWindow, PlatformRefused, StateUnknown, StateUsed
+from lti_tool.lti.errors import LaunchTooLarge, NeedsWindow, PlatformRefused, RightMissing, StateUnknown, StateUsed
 from lti_tool.lti.keysets import KeySets
 from lti_tool.lti.launch import Arrival, LaunchForm, accept_launch, find_login, read_form
 from lti_tool.lti.login import relaunch_path, start_login
@@ -30,6 +30,8 @@ KEY_SET_SECONDS = 3600
 FRAME_DESTINATIONS = frozenset({"iframe", "frame"})
 OPEN = "/open/"
 KINDS = frozenset({"assessment", "teach", "roadmap", "path", "executive", "admin"})
+RIGHTS = {"executive": Role.EXECUTIVE, "admin": Role.ADMINISTRATOR}
+"""What a person must have been given for the pages that no role in a course opens."""
 
 blueprint = Blueprint("lti", __name__, url_prefix="/lti")
 log = structlog.get_logger()
@@ -109,9 +111,11 @@ def key_set() -> Response:
 def page_of(db: Session, arrival: Arrival) -> str:
     """Path of the page that a launch leads to: what its link names, else what its person most likely wants.
 
-    Raises   NotFound when the link names an activity that this agency does not have; NeedsWindow
+    Raises   NotFound when the link names an activity that this agency does not have; RightMissing; NeedsWindow
     """
     kind, form = _wanted(arrival)
+    if kind in RIGHTS and RIGHTS[kind] not in arrival.roles:
+        raise RightMissing
     if kind == "admin" and request.headers.get("Sec-Fetch-Dest") in FRAME_DESTINATIONS:
         raise NeedsWindow(relaunch_url=this_app().settings.public_url + relaunch_path(arrival.hints))
     if kind in {"roadmap", "path"}:

@@ -21,6 +21,7 @@ from lti_tool.workflows.standing import score_states
 blueprint = Blueprint("teacher", __name__, url_prefix="/teach/<uuid:launch>")
 
 ROWS_A_PAGE = 50
+MAX_PAGE_DIGITS = 6
 STATES = ("all", "none", "open", "finished", "parked")
 SORTS = ("name", "state", "activity")
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -80,8 +81,7 @@ def activity_values(
     sort = asked["sort"] if asked.get("sort") in SORTS else "name"
     chosen = sorted((row for row in rows if state == "all" or state in (row.state, row.score_state)), key=_ORDERS[sort])
     n_pages = max(1, -(-len(chosen) // ROWS_A_PAGE))
-    number = asked.get("page", "1")
-    page = min(int(number), n_pages) if number.isascii() and number.isdigit() and number != "0" else 1
+    page = min(max(1, _whole(asked.get("page", ""))), n_pages)
     levels = level_names(framework)
     labels = {node.key: node.label for node in (*framework.groups, *framework.nodes)}
     table = [(labels[domain.competency], *_count_levels(rows, domain.competency, len(levels))) for domain in form.domains]
@@ -104,6 +104,11 @@ def activity_values(
         "spread_table": table,
         "level_legend": pictures.level_legend(levels),
     }
+
+
+def _whole(text: str) -> int:
+    """A number of the address; 0 for what is none, or longer than any page is."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_PAGE_DIGITS else 0
 
 
 def _row(learner: LearnerRow, progress: assessment.PersonProgress | None, score_state: str) -> Row:

@@ -25,9 +25,11 @@ class AnswerUnreadable(Invalid):
 def read_answer(form: MultiDict[str, str]) -> assessment.Answer:
     """One answer.
 
-    form    fields `presentation`, `kind`, `client_id`, `active_ms`, and by kind `value`, `order-<id>` or `match-<id>`;
-            any other field (a score, a flag) is ignored
-    Raises  AnswerUnreadable when something is missing
+    form     fields `presentation`, `kind`, `client_id`, `active_ms`, and by kind `value`, `order-<id>` or `match-<id>`;
+             any other field (a score, a flag) is ignored. The kind says only how the fields are read: the room judges the value
+             by the kind of the item that it has shown
+    Returns  the answer; its value is None, which the room refuses for every kind, when it is there in part or not at all
+    Raises   AnswerUnreadable when the form does not name the item
     """
     try:
         presentation = UUID(form.get("presentation", ""))
@@ -52,23 +54,21 @@ def _value(form: MultiDict[str, str]) -> Any:
             value = _ordered(_behind(form, "order-"))
         case "matching":
             value = _behind(form, "match-")
-        case _:
+        case "single_choice" | "numeric" | "short_text":
             value = form.get("value", "").strip()
-    if value is None or value in ("", [], {}):
-        raise AnswerUnreadable
-    return value
+        case _:
+            value = None
+    return None if value in ("", [], {}) else value
 
 
-def _ordered(places: dict[str, str]) -> list[str]:
-    """Ids by their place; every place from 1 on must be taken once."""
-    if sorted(places.values()) != sorted(str(n) for n in range(1, len(places) + 1)):
-        raise AnswerUnreadable
+def _ordered(places: dict[str, str] | None) -> list[str] | None:
+    """Ids by their place; every place from 1 on must be taken once, else None."""
+    if places is None or sorted(places.values()) != sorted(str(n) for n in range(1, len(places) + 1)):
+        return None
     return sorted(places, key=lambda one: int(places[one]))
 
 
-def _behind(form: MultiDict[str, str], prefix: str) -> dict[str, str]:
-    """Fields of one prefix, by what stands behind it; an empty one makes the answer incomplete."""
+def _behind(form: MultiDict[str, str], prefix: str) -> dict[str, str] | None:
+    """Fields of one prefix, by what stands behind it; None when one of them is empty."""
     fields = {name.removeprefix(prefix): value for name, value in form.items() if name.startswith(prefix)}
-    if not all(fields.values()):
-        raise AnswerUnreadable
-    return fields
+    return fields if all(fields.values()) else None

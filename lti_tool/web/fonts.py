@@ -8,10 +8,7 @@ import tempfile
 from io import BytesIO
 from pathlib import Path
 
-import fontpkg_sarabun
 from flask import Flask, Response, abort, send_from_directory
-from fontTools import subset
-from fontTools.ttLib import TTFont
 
 from lti_tool.web.edge import KaonaApp, without_transaction
 
@@ -58,13 +55,17 @@ def prepare_fonts(data_dir: Path) -> Path:
     for name, source in FACES.items():
         target = folder / name
         if not target.exists():
-            _write_at_once(target, _cut(Path(fontpkg_sarabun.ROOT) / "files" / source))
+            _write_at_once(target, _cut(source))
     return folder
 
 
-def _cut(source: Path) -> bytes:
+def _cut(source: str) -> bytes:
+    import fontpkg_sarabun  # noqa: PLC0415  a start that finds the fonts cut needs neither
+    from fontTools import subset  # noqa: PLC0415
+    from fontTools.ttLib import TTFont  # noqa: PLC0415
+
     options = subset.Options(flavor="woff2", layout_features=["*"], desubroutinize=True, notdef_outline=True, name_IDs=[0, 1, 2, 13, 14])
-    font = TTFont(source, lazy=True)
+    font = TTFont(Path(fontpkg_sarabun.ROOT) / "files" / source, lazy=True)
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=CHARACTERS)
     cutter.subset(font)

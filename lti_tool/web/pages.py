@@ -12,6 +12,7 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -30,6 +31,8 @@ from lti_tool.web.principal import Principal
 from lti_tool.web.thai_dates import Form, date_text
 
 LANGUAGES = ("th", "en")
+MAX_BACK_CHARACTERS = 2000
+"""Longest address that a change of language leads back to."""
 TRANSLATIONS = Path(__file__).resolve().parent.parent / "translations"
 
 
@@ -108,9 +111,7 @@ def change_language(db: Session, principal: Principal, *, home: str) -> Response
         ours = (Launch.uuid == principal.launch_uuid, Launch.tenant_id == principal.tenant_id)
         db.execute(update(Launch).where(*ours).values(locale=wanted))
     back = request.form.get("back", "")
-    own = request.path.rsplit("/", 1)[0] + "/"
-    is_own = back.startswith(own) and "//" not in back and "\\" not in back and back.isprintable()
-    return redirect(back if is_own else home, code=303)
+    return redirect(back if _is_below(request.path.rsplit("/", 1)[0] + "/", back) else home, code=303)
 
 
 def static_url(filename: str) -> str:
@@ -139,6 +140,13 @@ def compile_translations(data_dir: Path) -> Path:
                 out.write(compiled.getvalue())
             Path(name).replace(target)
     return folder
+
+
+def _is_below(folder: str, address: str) -> bool:
+    """Whether an address that a form gave is a path below a folder of ours, however a browser reads it."""
+    if len(address) > MAX_BACK_CHARACTERS or not address.startswith(folder) or not address.isprintable():
+        return False
+    return "//" not in address and "\\" not in address and ".." not in unquote(address).partition("?")[0].split("/")
 
 
 def _page_values() -> dict[str, Any]:

@@ -40,13 +40,21 @@ def date_text(when: date | datetime, language: str, form: Form = "short", *, tha
     if isinstance(when, datetime):
         if when.tzinfo is None:
             raise ValueError("a moment without a zone has no Thai date")
-        when = when.astimezone(BANGKOK)
+        when = _in_bangkok(when)
     elif form in {"time", "moment"}:
         raise ValueError("a calendar day has no time")
     if language != "th":
         return _english(when, form)
     text = _thai(when, form)
     return text.translate(THAI_DIGITS) if thai_digits else text
+
+
+def _in_bangkok(when: datetime) -> datetime:
+    """The moment on the clock of Bangkok; at the very ends of the calendar, where that clock has no year, on its own."""
+    try:
+        return when.astimezone(BANGKOK)
+    except OverflowError:
+        return when
 
 
 def _thai(when: date, form: Form) -> str:

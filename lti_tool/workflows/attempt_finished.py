@@ -33,8 +33,9 @@ class Finished:
     outcome: assessment.Outcome
     statement_ids: tuple[str, ...]
     n_evidence: int
-    path: learning.PathView
+    """New pieces; 0 when the sitting was recorded before."""
     score_enqueued: bool
+    """False for an ungraded link, for a sitting without any answer, and when the sitting was recorded before."""
 
 
 def finish_attempt(db: Session, *, principal: Principal, attempt_uuid: UUID, now: datetime, settings: Settings) -> Finished:
@@ -57,12 +58,16 @@ def record_outcome(db: Session, *, tenant_id: int, attempt_uuid: UUID, public_ur
         pass_levels={key: standing.target or DEFAULT_PASS_LEVEL for key, standing in standings.items()},
         competency_names={key: standing.node.label for key, standing in standings.items()},
     )
+    ids = tuple(statement["id"] for statement in statements)
+    if xapi.has_statement(db, tenant_id=tenant_id, statement_id=ids[0]):  # what passed is decided once, by the targets of that moment
+        return Finished(outcome, ids, 0, score_enqueued=False)
+    # first the agency's turn at the record store, then the person's at the roadmap and the path: in the order of statements that
+    # arrive over HTTP, so that the two can wait for each other but never both at once
+    xapi.store_statements(db, tenant_id=tenant_id, statements=statements, authority=authority(public_url), now=now)
     recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements)
-    path = learning.plan_path(db, tenant_id=tenant_id, person_uuid=outcome.person_uuid, today=local_date(now), now=now)
-    score_enqueued = _enqueue_score(db, outcome=outcome, now=now)
-    # last, because other writers of the agency's statements wait from here to the commit
-    ids = xapi.store_statements(db, tenant_id=tenant_id, statements=statements, authority=authority(public_url), now=now)
-    return Finished(outcome, tuple(ids), recorded.n_evidence, path, score_enqueued)
+    learning.plan_paths(db, tenant_id=tenant_id, person_uuids=[outcome.person_uuid], today=local_date(now), now=now)
+    score_enqueued = bool(outcome.responses) and _enqueue_score(db, outcome=outcome, now=now)
+    return Finished(outcome, ids, recorded.n_evidence, score_enqueued)
 
 
 def authority(public_url: str) -> dict[str, object]:

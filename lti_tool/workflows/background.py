@@ -15,6 +15,7 @@ from lti_tool.settings import Settings
 from lti_tool.workflows.attempt_finished import record_outcome
 
 OVERDUE_PER_ROUND = 50
+"""Sittings that are ended before effects get their turn again."""
 ROUNDS_A_SWEEP = 12
 """Rounds of housekeeping from one sweep to the next: a minute."""
 
@@ -44,12 +45,20 @@ def make_worker(settings: Settings, database: Database, clock: Clock = system_cl
 
 def close_overdue_attempts(database: Database, settings: Settings, clock: Clock) -> int:
     """Ends sittings whose time is over, without the browser; each with all that a finish brings. Returns how many."""
+    n_closed = 0
+    while n_closed < OVERDUE_PER_ROUND and _close_one(database, settings, clock):
+        n_closed += 1
+    return n_closed
+
+
+def _close_one(database: Database, settings: Settings, clock: Clock) -> bool:
+    """One sitting a transaction, so that nobody waits for the sittings of other people, or of other agencies. False when none is due."""
     now = clock()
     with database.transaction() as db:
-        closed = assessment.close_overdue(db, now=now, limit=OVERDUE_PER_ROUND)
+        closed = assessment.close_overdue(db, now=now, limit=1)
         for tenant_id, attempt_uuid in closed:
             record_outcome(db, tenant_id=tenant_id, attempt_uuid=attempt_uuid, public_url=settings.public_url, now=now)
-    return len(closed)
+    return bool(closed)
 
 
 def sweep(database: Database, clock: Clock) -> None:

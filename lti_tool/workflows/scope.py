@@ -15,9 +15,16 @@ class ExecutiveScope:
     """The agencies within an executive's view."""
 
     tenant_ids: tuple[int, ...]
+    """Every agency of this installation: the mask that hides small groups is one for all, so that no two views can be subtracted."""
+    agency: int | None
+    """The one agency that is shown; None shows them all."""
     agency_names: dict[int, LangMap]
-    is_central: bool
-    """Whether the view is the nation's: every agency of this installation."""
+    """Names of the agencies that are shown."""
+
+    @property
+    def is_central(self) -> bool:
+        """Whether the view is the nation's."""
+        return self.agency is None
 
 
 def executive_scope(db: Session, principal: Principal) -> ExecutiveScope:
@@ -30,6 +37,10 @@ def executive_scope(db: Session, principal: Principal) -> ExecutiveScope:
         )
         is not None
     )
-    query = select(Tenant).order_by(Tenant.id)
-    tenants = list(db.scalars(query if is_central else query.where(Tenant.id == principal.tenant_id)))
-    return ExecutiveScope(tuple(tenant.id for tenant in tenants), {tenant.id: tenant.name for tenant in tenants}, is_central)
+    tenants = list(db.scalars(select(Tenant).order_by(Tenant.id)))
+    shown = [tenant for tenant in tenants if is_central or tenant.id == principal.tenant_id]
+    return ExecutiveScope(
+        tenant_ids=tuple(tenant.id for tenant in tenants),
+        agency=None if is_central else principal.tenant_id,
+        agency_names={tenant.id: tenant.name for tenant in shown},
+    )

@@ -14,6 +14,5 @@ from kernel.clock import local_date
 def take_in(db: Session, *, tenant_id: int, statements: Sequence[Mapping[str, Any]], now: datetime) -> roadmap.Recorded:
     """Evidence, attainment and a new path for each person whom the statements concern, in the caller's transaction."""
     recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements)
-    for person_uuid in recorded.persons:
-        learning.plan_path(db, tenant_id=tenant_id, person_uuid=person_uuid, today=local_date(now), now=now)
+    learning.plan_paths(db, tenant_id=tenant_id, person_uuids=recorded.persons, today=local_date(now), now=now)
     return recorded

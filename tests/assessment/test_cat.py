@@ -250,3 +250,15 @@ def test_an_order_that_must_not_come_out_does_not():
 def test_draws_are_the_same_on_every_machine():
     assert draw(2567, "item", 1) == 2231303618942375324
     assert shuffled(["a", "b", "c", "d"], 2567, "options", 1) == ["c", "b", "a", "d"]
+
+
+@given(st.lists(st.floats(0.05, 1), min_size=2, max_size=7))
+def test_no_domain_strays_further_from_its_share_than_tijdemans_bound(weights):
+    shares = [weight / sum(weights) for weight in weights]
+    given_items = [0] * len(shares)
+
+    for t in range(1, 61):
+        given_items[next_domains([DomainRule(share) for share in shares], given_items, max_items=1000)[0]] += 1
+
+        furthest = max(abs(count - share * t) for count, share in zip(given_items, shares, strict=True))
+        assert furthest <= 1 - 1 / (2 * len(shares) - 2) + 1e-9  # Tijdeman (1980), theorem for n chairs

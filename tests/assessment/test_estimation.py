@@ -23,6 +23,7 @@ from assessment.estimation import (
     warm,
 )
 from assessment.irt import ItemParams, information, probability
+from assessment.outcome import judge_area
 from assessment.sitting import Rules, Sitting
 from assessment.stopping import StoppingRule
 
@@ -215,3 +216,12 @@ def test_warms_estimate_stays_within_its_bounds():
     assert warm(hard) == 6
     assert warm(easy) == -6
     assert warm([]) is None
+
+
+@pytest.mark.parametrize(("distance", "is_borderline"), [(0.99, True), (1.01, False)])
+def test_a_level_is_borderline_within_one_standard_deviation_of_a_cut(distance, is_borderline):
+    posterior = posterior_of(log_likelihood([(ItemParams(1.4, 0.3), True), (ItemParams(1.1, -0.4), False)]))
+    ability = eap(posterior)
+
+    for cut in (ability.theta - distance * ability.sd, ability.theta + distance * ability.sd):
+        assert judge_area(posterior, [cut], n_items=6, min_items_for_level=6).is_borderline is is_borderline

@@ -99,3 +99,15 @@ def test_a_commit_that_need_not_be_durable_is_read_by_all_and_the_next_one_is_du
             assert db.connection().exec_driver_sql("PRAGMA synchronous").scalar() == 2
         else:
             assert db.connection().exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+
+
+def test_a_reader_sees_one_moment_whatever_is_written_meanwhile(database: Database, now):
+    with database.reading() as reader:
+        before = len(reader.scalars(select(OutboxItem)).all())
+        with database.transaction() as db:
+            _put(db, "a", now)
+        during = len(reader.scalars(select(OutboxItem)).all())
+    with database.reading() as reader:
+        after = len(reader.scalars(select(OutboxItem)).all())
+
+    assert (before, during, after) == (0, 0, 1)

@@ -45,7 +45,7 @@ def form(**fields):
         "max_items": 20,
         "framework": "th-ds-2567",
         "domains": tuple(DomainView(code, f"th-ds-2567#{code}") for code in AREAS),
-        "cuts": (Cut("DLIT", 1, -1.0, "provisional"),),
+        "cuts": tuple(Cut(code, level, level - 2.0, "provisional") for code in AREAS for level in (1, 2, 3)),
         "min_items_for_level": 6,
         "version": 2,
     }
@@ -112,6 +112,15 @@ def outcome(**fields):
     return Outcome(**(values | fields))
 
 
+UNANSWERED = {
+    "areas": tuple(area(code, n_items=0, level=0) for code in AREAS),
+    "responses": (),
+    "n_items": 0,
+    "scaled": 0.0,
+    "finish_reason": "time",
+}
+
+
 def build(one=None, **more):
     options = {"public_url": PUBLIC_URL, "home_page": HOME_PAGE, "pass_levels": {}} | more
     return statements_of(one or outcome(), **options)
@@ -136,9 +145,18 @@ def test_every_statement_is_valid_in_both_versions_of_the_standard(version, text
         validate_statement(statement, version)
 
 
-def test_tincan_reads_every_statement_back():
-    for statement in build(with_item_texts=True):
-        tincan.Statement.from_json(json.dumps(statement))
+def test_tincan_reads_every_statement_back_and_says_the_same():
+    def meaning(statement):
+        result = {name: value for name, value in statement.get("result", {}).items() if name != "duration"}
+        return {name: value for name, value in statement.items() if name != "timestamp"} | {"result": result}
+
+    for statement in build(with_item_texts=True, with_free_text=True) + build(outcome(**UNANSWERED)):
+        read = tincan.Statement.from_json(json.dumps(statement))
+
+        assert meaning(read.as_version("1.0.3")) == meaning(statement)
+        assert read.timestamp == datetime.fromisoformat(statement["timestamp"])
+        if "result" in statement and "duration" in statement["result"]:
+            assert iso_duration(read.result.duration) == statement["result"]["duration"]
 
 
 def test_the_same_outcome_gives_the_same_statements_and_no_id_twice():
@@ -276,6 +294,13 @@ def test_durations_are_iso_8601_without_padding(seconds, text):
     assert abs(aniso8601.parse_duration(text).total_seconds() - max(0, seconds)) <= 0.005
 
 
+@pytest.mark.parametrize(("active_ms", "duration"), [(49_000, "PT49S"), (50_000, "PT50S"), (86_400_000, "PT50S")])
+def test_an_answer_took_no_longer_than_its_item_was_shown(active_ms, duration):
+    answered = by_verb(build(outcome(responses=(response("true_false", active_ms=active_ms),))), "answered")[0]
+
+    assert answered["result"]["duration"] == duration
+
+
 def test_an_answer_without_a_time_from_the_browser_has_the_time_of_the_server():
     answered = by_verb(build(outcome(responses=(response("true_false", active_ms=None),))), "answered")[0]
 
@@ -299,7 +324,7 @@ def test_an_area_says_its_level_with_its_error_and_where_it_comes_from():
     assert one["object"]["id"] == f"{PUBLIC_URL}/xapi-profile/activities/assessment/{form().uuid}/area/DLIT"
     assert one["result"] == {
         "success": True,
-        "score": {"scaled": 0.6667, "raw": 0.1235, "min": -5, "max": 5},
+        "score": {"scaled": 0.6667},
         "extensions": {
             f"{EXT}level": 2,
             f"{EXT}theta": 0.1235,
@@ -316,6 +341,13 @@ def test_an_area_says_its_level_with_its_error_and_where_it_comes_from():
     assert set(one["result"]["extensions"]) | {f"{EXT}finish-reason"} == {term.iri for term in words.RESULT_EXTENSIONS}
 
 
+@pytest.mark.parametrize(("top_level", "scaled"), [(2, 1), (3, 0.6667), (4, 0.5)])
+def test_the_score_of_an_area_is_its_share_of_the_highest_level_that_the_form_can_show(top_level, scaled):
+    cuts = tuple(Cut("DLIT", level, float(level), "provisional") for level in range(1, top_level + 1))
+
+    assert by_verb(build(outcome(form=form(cuts=cuts))), "passed")[0]["result"]["score"] == {"scaled": scaled}
+
+
 def test_an_area_passes_from_the_level_that_is_asked_for():
     def verdicts(pass_levels):
         judged = build(pass_levels=pass_levels)[-3:]
@@ -330,6 +362,23 @@ def test_an_area_without_an_answer_is_neither_passed_nor_failed():
 
     assert [one["object"]["id"].rsplit("/", 1)[1] for one in statements[-1:]] == ["DGOV"]
     assert len(by_verb(statements, "passed") + by_verb(statements, "failed")) == 1
+
+
+def test_a_sitting_without_any_answer_is_terminated_without_score_or_verdict():
+    first, last = build(outcome(**UNANSWERED))
+
+    assert first["verb"]["id"] == "http://adlnet.gov/expapi/verbs/initialized"
+    assert last["verb"] == {"id": "http://adlnet.gov/expapi/verbs/terminated", "display": {"th": "ยุติ", "en": "terminated"}}
+    assert last["result"] == {
+        "completion": False,
+        "duration": "PT21M4.5S",
+        "extensions": {f"{EXT}items": 0, f"{EXT}finish-reason": "time"},
+    }
+    for version in ("1.0.3", "2.0.0"):
+        validate_statement(last, version)
+    assert [draft for one in (first, last) for draft in evidence_from(one)] == []
+    assert sentence_of(last, "en") == "Person 2f9d7c1e ended “Core digital assessment” without an answer."
+    assert sentence_of(last, "th") == "บุคคล 2f9d7c1e ยุติการทำ “แบบประเมินสมรรถนะดิจิทัลแกนหลัก” โดยไม่มีคำตอบ"
 
 
 def test_the_roadmap_reads_from_the_statements_what_the_attempt_found():

@@ -18,9 +18,9 @@ from assessment.errors import AlreadyAnswered, AnswerInvalid, AttemptClosed, Att
 from kernel.errors import KaonaError, NotFound
 from kernel.ids import derived_uuid
 from lti_tool.errors import RequestRefused, Unavailable, Unexpected
-from lti_tool.lti.errors import BindingMissing, IssuerUnknown, SessionMissing
+from lti_tool.lti.errors import BindingMissing, IssuerUnknown, MessageInvalid, RightMissing, SessionMissing
 from lti_tool.settings import Settings
-from lti_tool.views import admin, executive, learner, teacher
+from lti_tool.views import admin, executive, front, learner, teacher
 from lti_tool.web import fonts, pages
 from lti_tool.web.edge import KaonaApp
 from lti_tool.web.headers import POLICY
@@ -609,8 +609,8 @@ AGENCIES = {
     3: text("สำนักงานสถิติแห่งชาติ", "National Statistical Office"),
     4: text("หน่วยงานตัวอย่าง", "Sample agency"),
 }
-CENTRAL = ExecutiveScope((1, 2, 3, 4), AGENCIES, True)
-OWN = ExecutiveScope((1,), {1: AGENCIES[1]}, False)
+CENTRAL = ExecutiveScope((1, 2, 3, 4), None, AGENCIES)
+OWN = ExecutiveScope((1, 2, 3, 4), 1, {1: AGENCIES[1]})
 
 
 @dataclass(frozen=True)
@@ -788,6 +788,10 @@ def _states() -> Iterator[State]:
         None,
         status=400,
     )
+    yield State("error-right", "/lti/launch", page, lambda: error(RightMissing(), 403), None, status=403)
+    reason = "launch_presentation/locale: type"
+    yield State("error-claims", "/lti/launch", page, lambda: error(MessageInvalid(reason=reason), 400), None, status=400)
+    yield State("front", "/", "front/page.html", dict, None)
     yield State("error-session", f"{LEARN}/path", page, lambda: error(SessionMissing(), 401), None, status=401)
 
 
@@ -805,7 +809,7 @@ def create_pages_app(data_dir: Path) -> KaonaApp:
     pages.register(app)
     fonts.register(app)
     app.jinja_env.globals["csrf_token"] = lambda: "token"
-    for one in (learner, teacher, executive, admin):
+    for one in (learner, teacher, executive, admin, front):
         app.register_blueprint(one.blueprint)
     app.before_request(_show)
     return app
@@ -820,7 +824,8 @@ def show(state: State, language: str) -> Any:
     """The page of one state, with the headers that matter to a browser."""
     g.now = NOW
     g.principal = None if state.role is None else replace(PRINCIPAL, locale=language, roles=frozenset({state.role}), framed=state.framed)
-    return render_template(state.template, **state.values()), state.status, {"Content-Security-Policy": POLICY.format(ancestors="'none'")}
+    headers = {"Content-Security-Policy": POLICY.format(ancestors="'none'"), "X-Kaona": "1"}
+    return render_template(state.template, **state.values()), state.status, headers
 
 
 def address(state: State, language: str) -> str:

@@ -14,6 +14,8 @@ pytestmark = pytest.mark.browser
 
 RESPONSES = f"/learn/{states.LAUNCH}/attempts/{states.ATTEMPT}/responses"
 NEXT_ITEM = "/next-item"
+WAYS_ON = {303: NEXT_ITEM, 302: states.address(states.STATES["result-firm-sent"], "th")}
+"""Where a stored answer leads: on, or to the end."""
 
 
 OUTLINE = """(() => {
@@ -38,11 +40,9 @@ class Server:
             return None
         self.received.append(request.form.to_dict(flat=False))
         status = self.replies.pop(0) if self.replies else 303
-        if status == 303:
-            return redirect(NEXT_ITEM, 303)
-        if status == 409:
-            return states.show(states.STATES["error-moved"], "th")
-        return states.show(states.STATES["error-away"], "th")
+        if status in WAYS_ON:
+            return redirect(WAYS_ON[status], 303)
+        return states.show(states.STATES[{200: "front", 409: "error-moved"}.get(status, "error-away")], "th")
 
 
 @pytest.fixture
@@ -132,6 +132,50 @@ def test_a_lost_connection_is_told_and_the_answer_goes_as_soon_as_it_is_back(pag
 
     expect(page.locator("[data-stem]")).to_be_focused(timeout=10_000)
     assert server.received[0]["value"] == ["true"]
+
+
+def test_an_answer_that_a_captive_portal_took_is_kept_and_stored_once_when_the_way_is_free(page, server):
+    portal = []
+
+    def first_the_portal(route):
+        if portal:
+            route.continue_()
+        else:
+            portal.append(route.request.post_data)
+            route.fulfill(status=200, content_type="text/html", body="<html><title>Wi-Fi</title><main>Please sign in</main></html>")
+
+    page.route(f"**{RESPONSES}", first_the_portal)
+    page.goto(item_url(server, "item-short_text"))
+
+    page.fill("input[name=value]", "สองปัจจัย")
+    page.click("[data-send]")
+    expect(page.locator("[data-savestate]")).to_contain_text("ยังไม่ได้บันทึก คำตอบยังอยู่บนหน้านี้")
+    assert page.input_value("input[name=value]") == "สองปัจจัย"
+    expect(page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ", timeout=10_000)
+
+    assert len(portal) == 1
+    assert [answer["value"] for answer in server.received] == [["สองปัจจัย"]]
+
+
+def test_a_page_of_ours_that_is_neither_an_item_nor_below_learn_is_no_receipt(page, server):
+    server.replies = [200]
+    page.goto(item_url(server, "item-numeric"))
+
+    page.fill("input[name=value]", "42")
+    page.click("[data-send]")
+
+    expect(page.locator("[data-send-again]")).to_be_visible()
+    assert page.input_value("input[name=value]") == "42"
+
+
+def test_the_end_of_the_assessment_leads_to_the_result(page, server):
+    server.replies = [302]
+    page.goto(item_url(server, "item-numeric"))
+
+    page.fill("input[name=value]", "42")
+    page.click("[data-send]")
+
+    page.wait_for_url("**/result?**")
 
 
 def test_send_again_now_does_not_wait_for_the_pause_to_end(page, server):

@@ -1,6 +1,6 @@
 """Dates in Thai and English: Buddhist years, the clock of Bangkok, the days where mistakes hide."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -60,3 +60,15 @@ def test_the_buddhist_year_is_always_543_ahead(moment):
     aware = moment.replace(tzinfo=UTC)
 
     assert int(date_text(aware, "th", "month").split()[-1]) == int(date_text(aware, "en", "month").split()[-1]) + 543
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime.min.replace(tzinfo=UTC), "1 ม.ค. 544 เวลา 06.42 น."),
+        (datetime.max.replace(tzinfo=UTC), "31 ธ.ค. 10542 เวลา 23.59 น."),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=9))), "1 ม.ค. 544 เวลา 00.00 น."),
+    ],
+)
+def test_a_moment_at_the_end_of_the_calendar_has_a_text_too(moment, text):
+    assert date_text(moment, "th", "moment") == text

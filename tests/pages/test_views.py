@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -10,11 +11,13 @@ from werkzeug.datastructures import MultiDict
 
 import assessment.api as assessment
 import roadmap.api as roadmap
-from kernel.errors import Invalid
 from kernel.ids import new_uuid
 from lti_tool.app import create_app
+from lti_tool.lti.errors import RightMissing
+from lti_tool.lti.launch import Arrival
 from lti_tool.models import Context, Deployment, Enrolment, Launch, Registration, Tenant, User
 from lti_tool.settings import Settings
+from lti_tool.views.lti import page_of
 from lti_tool.web import principal as principals
 from lti_tool.web.answers import AnswerUnreadable, read_answer
 from lti_tool.web.csrf import token_of
@@ -216,6 +219,47 @@ def test_an_incomplete_answer_comes_back_with_what_was_given(world):
     assert world.get(attempt).text.count("ข้อ 1 ") >= 1
 
 
+@pytest.mark.parametrize(("left_out", "status"), [("kind", 409), ("value", 409), ("client_id", 400), ("presentation", 400)])
+def test_an_answer_in_part_from_a_locked_page_never_takes_the_attempt_back(world, left_out, status):
+    attempt = world.start()
+    fields = [field for field in fields_of(world.get(attempt).text) if field[0] in ("presentation", "kind", "client_id")]
+    newer = attempt.replace(str(states.LAUNCH), str(states.ATTEMPT), 1)
+    theirs = fields_of(world.get(newer).text)
+
+    reply = world.post(f"{attempt}/responses", [field for field in fields if field[0] != left_out])
+    kept = world.post(f"{newer}/responses", theirs, launch=states.ATTEMPT)
+
+    assert reply.status_code == status
+    assert kept.status_code == 303
+
+
+def test_what_was_given_to_an_earlier_item_is_not_put_into_the_present_one(world):
+    attempt = world.start()
+    first = fields_of(world.get(attempt).text)
+    world.post(f"{attempt}/responses", first)
+    names = ("presentation", "kind", "client_id")
+
+    reply = world.post(
+        f"{attempt}/responses", [(name, "other" if name == "client_id" else value) for name, value in first if name in names]
+    )
+
+    assert 'value="other"' not in reply.text
+    assert reply.status_code == 409
+
+
+def test_a_kind_that_is_not_the_items_is_refused_as_unreadable_and_nothing_is_stored(world):
+    attempt = world.start()
+    fields = dict(fields_of(world.get(attempt).text))
+    wrong = "multiple_choice" if fields["kind"] != "multiple_choice" else "short_text"
+
+    for kind in (wrong, "essay", ""):
+        reply = world.post(f"{attempt}/responses", {**fields, "kind": kind, "value": "a"})
+        assert reply.status_code == 422
+        assert AnswerUnreadable().sentence("th") in reply.text
+
+    assert "ข้อ 1 " in world.get(attempt).text
+
+
 def test_the_older_device_is_told_and_nothing_of_it_is_stored(world):
     attempt = world.start()
     fields = fields_of(world.get(attempt).text)
@@ -268,6 +312,10 @@ def test_the_language_is_kept_on_the_launch_and_leads_back_to_the_page(world):
         "/learn/{launch}/\\evil",
         "/learn/{launch}/a//b",
         "/learn/{launch}/a\r\nX: 1",
+        "/learn/{launch}/../../admin/",
+        "/learn/{launch}/%2e%2E/other",
+        "/learn/{launch}/..",
+        "/learn/{launch}/" + "a" * 2000,
     ],
 )
 def test_a_change_of_language_never_leads_away(world, back):
@@ -306,10 +354,85 @@ def test_a_form_becomes_the_value_that_the_room_takes(fields, value):
     assert type(answer.value) is type(value)
 
 
+@pytest.mark.parametrize("state", ["finished", "", None])
+def test_a_step_takes_no_other_state(world, state):
+    sit(world, world.start())
+    path = f"/learn/{states.LAUNCH}/path"
+    address = re.search(rf"{path}/steps/[0-9a-f-]+", world.get(path).text)
+
+    reply = world.post(address.group(), {} if state is None else {"state": state})
+
+    assert reply.status_code == 400
+    assert "path_step_state_unknown" in reply.text
+
+
+@pytest.mark.parametrize("page", ["0", "00", "-1", "x", "", "๒", "9" * 5000, "999999"])
+def test_a_page_number_that_makes_no_sense_shows_a_page_with_learners(page):
+    values = states.class_values(states.class_rows(120), page=page)
+
+    assert values["rows"]
+    assert values["shown_page"] == (3 if page == "999999" else 1)
+
+
+@pytest.mark.parametrize(("kind", "right"), [("executive", Role.EXECUTIVE), ("admin", Role.ADMINISTRATOR)])
+def test_a_link_to_a_page_for_people_with_a_right_refuses_others_with_the_way_on(world, kind, right):
+    def lead(*roles):
+        message = SimpleNamespace(activity=kind, target_link_uri="https://tool.example.go.th/open/")
+        platform = SimpleNamespace(tenant_id=1)
+        return page_of(None, Arrival(states.LAUNCH, message, frozenset(roles), platform, {}))
+
+    with world.app.test_request_context("/lti/launch"):
+        with pytest.raises(RightMissing) as refusal:
+            lead(Role.LEARNER, Role.INSTRUCTOR)
+        assert lead(Role.LEARNER, right) == f"/{kind}/{states.LAUNCH}/"
+
+    assert (refusal.value.status, refusal.value.code) == (403, "right_missing")
+    assert "ขอสิทธิ์" in refusal.value.advice("th")
+    assert world.get(f"/{kind}/{states.LAUNCH}/").status_code == 404
+
+
+def test_the_reason_stands_in_small_print_and_not_in_the_sentence(pages_app):
+    page = pages_app.test_client().get(states.address(states.STATES["error-claims"], "th")).text
+
+    assert "<h1>ข้อมูลของกิจกรรมที่ LMS ส่งมาไม่ถูกต้อง</h1>" in page
+    assert '<dd lang="en">launch_presentation/locale: type</dd>' in page
+
+
+def test_the_bare_address_says_in_both_languages_where_the_tool_is_opened(pages_app):
+    reply = pages_app.test_client().get("/")
+
+    assert reply.status_code == 200
+    assert "โปรดเปิดระบบนี้จากรายวิชาของท่าน" in reply.text
+    assert "Open this system from your course" in reply.text
+
+
+def test_a_path_without_steps_leads_on_to_the_roadmap_and_the_assessment(pages_app):
+    page = pages_app.test_client().get(states.address(states.STATES["path-reached"], "th")).text.partition("<main")[2]
+
+    assert f'href="{states.LEARN}/roadmap"' in page
+    assert f'href="{states.INTRO}"' in page
+
+
+def test_the_teacher_reads_one_column_for_each_area_and_marks_with_a_legend(pages_app):
+    page = pages_app.test_client().get(states.address(states.STATES["class-mixed"], "th")).text
+    people = page.partition('id="people"')[2]
+
+    assert people.count('<th scope="col" role="columnheader">การเข้าใจและใช้เทคโนโลยีดิจิทัล</th>') == 1
+    assert people.count('<td role="cell" data-label="ผู้นำดิจิทัล">') == 6
+    assert '<strong>2</strong> ใช้งานได้<sup aria-hidden="true">&nbsp;≈</sup><span class="visually-hidden"> (ใกล้เส้นแบ่งระดับ)</span>' in people
+    assert "<li>≈ ใกล้เส้นแบ่งระหว่างสองระดับ</li>" in people
+
+
+def test_a_form_that_names_no_item_is_unreadable():
+    with pytest.raises(AnswerUnreadable):
+        read_answer(MultiDict({"presentation": "no", "kind": "single_choice", "value": "a", "client_id": "c"}))
+
+
 @pytest.mark.parametrize(
     "fields",
     [
-        {"presentation": "no", "kind": "single_choice", "value": "a"},
+        {"kind": "essay", "value": "a"},
+        {"value": "a"},
         {"kind": "single_choice"},
         {"kind": "true_false", "value": "maybe"},
         {"kind": "multiple_choice"},
@@ -318,11 +441,8 @@ def test_a_form_becomes_the_value_that_the_room_takes(fields, value):
         {"kind": "matching", "match-s1": "t1", "match-s2": ""},
     ],
 )
-def test_an_answer_in_part_is_unreadable(fields):
-    with pytest.raises(AnswerUnreadable) as refusal:
-        read_answer(MultiDict({"presentation": str(PERSON), "client_id": "c", **fields}))
-
-    assert isinstance(refusal.value, Invalid)
+def test_an_answer_in_part_has_no_value(fields):
+    assert read_answer(MultiDict({"presentation": str(PERSON), "client_id": "c", **fields})).value is None
 
 
 @pytest.mark.parametrize("active", ["-1", "1.5", "๑๒", "9" * 13, "x"])

@@ -240,6 +240,7 @@ def test_expired_levels_are_not_counted(loaded: Database, now: datetime, monkeyp
         roadmap.record_statements(db, tenant_id=1, statements=courses)
 
     assert area(read(loaded, now)).levels == (0, 0, 0, 30, 0)
+    assert area(read(loaded, now + days(365))).levels == (0, 20, 0, 0, 0), "the moment of expiry is over"
     assert area(read(loaded, now + days(366))).levels == (0, 20, 0, 0, 0)
 
 

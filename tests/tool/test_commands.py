@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ def kaona(database_maker, tmp_path):
 
     def run(*arguments, code=0, **settings):
         command = [sys.executable, "-m", "lti_tool", *arguments]
+        settings = {name: value.format(folder=tmp_path) for name, value in settings.items()}
         done = subprocess.run(command, env=environment | settings, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert done.returncode == code, done.stderr
         return done
@@ -106,3 +108,76 @@ def test_help_imports_no_room(kaona):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout.rstrip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"KAONA_DATABASE_URL": "sqlite:///{folder}/text"}, ["file is not a database", "KAONA_DATABASE_URL"]),
+        ({"KAONA_DATABASE_URL": "sqlite:///{folder}/none/kaona.sqlite"}, ["unable to open", "KAONA_DATABASE_URL"]),
+        ({"KAONA_DATA_DIR": "{folder}/text"}, ["File exists", "KAONA_DATA_DIR"]),
+        ({"KAONA_DATA_DIR": "{folder}/text/below"}, ["Not a directory", "KAONA_DATA_DIR"]),
+        ({"KAONA_DATABASE_URL": "postgresql://kaona:hunter2@127.0.0.1:1/kaona"}, ["refused", "KAONA_DATABASE_URL", "kaona:***@"]),
+        ({"KAONA_DATABASE_URL": "postgresql://kaona:hunter2@nobody.invalid/kaona"}, ["nobody.invalid", "KAONA_DATABASE_URL"]),
+    ],
+)
+@pytest.mark.parametrize("command", [("tenant", "list"), ("db", "upgrade")])
+def test_what_the_machine_refuses_is_told_in_one_sentence_without_the_password(kaona, tmp_path, command, settings, words):
+    (tmp_path / "text").write_text("not a database " * 200)
+
+    done = kaona(*command, code=1, **settings)
+
+    assert len(done.stderr.splitlines()) == 1
+    assert all(word in done.stderr for word in words)
+    assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "all"])
+def test_an_address_that_cannot_be_listened_on_is_named_before_anything_starts(kaona, command, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        used = kaona(command, "--port", port, code=1).stderr
+        foreign = kaona(command, "--host", "192.0.2.1", code=1).stderr
+        unknown = kaona(command, "--host", "nobody.invalid", code=1).stderr
+
+    assert "address_unusable" in used
+    assert f"127.0.0.1 port {port}: Address already in use" in used
+    assert "192.0.2.1" in foreign
+    assert "nobody.invalid" in unknown
+    assert "Traceback" not in used + foreign + unknown
+    assert not (tmp_path / "secret.key").exists()
+
+
+def test_a_demo_with_equal_ports_is_wrong_usage_and_prepares_nothing(kaona, tmp_path):
+    done = kaona("demo", "--port", "8123", "--lms-port", "8123", "--fresh", code=2)
+
+    assert "--lms-port" in done.stderr
+    assert not (tmp_path / "demo").exists()
+
+
+def test_a_person_that_no_launch_can_name_gets_no_right(kaona):
+    kaona("tenant", "add", "dmd", "--name-th", "ก", "--name-en", "A")
+    kaona("platform", "add", "--tenant", "dmd", *PLATFORM)
+    who = ["--issuer", "https://lms.example.go.th", "--client-id", "abc", "--role", "executive"]
+
+    assert "sub_invalid" in kaona("admin", "grant", *who, "--sub", "x" * 256, code=1).stderr
+    assert "sub_invalid" in kaona("admin", "grant", *who, "--sub", "", code=1).stderr
+    kaona("admin", "grant", *who, "--sub", "x" * 255)
+
+
+@pytest.mark.parametrize("names", [("", "A"), ("ก", " ")])
+def test_an_agency_without_a_name_is_refused(kaona, names):
+    done = kaona("tenant", "add", "dmd", "--name-th", names[0], "--name-en", names[1], code=1)
+
+    assert "tenant_name_empty" in done.stderr
+
+
+def test_a_frame_origin_cannot_bring_a_policy_of_its_own(kaona):
+    kaona("tenant", "add", "dmd", "--name-th", "ก", "--name-en", "A")
+
+    done = kaona("platform", "add", "--tenant", "dmd", *PLATFORM, "--frame-origin", "https://x; script-src *", code=1)
+
+    assert "platform_invalid" in done.stderr

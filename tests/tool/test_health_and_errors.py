@@ -27,6 +27,44 @@ def test_a_running_tool_says_that_it_is_alive_ready_and_counted(app):
     assert 'kaona_requests_total{endpoint="healthz"' in client.get("/metrics").text
 
 
+def test_a_made_up_method_makes_no_series_of_its_own(app):
+    client = app.test_client()
+
+    client.open("/healthz", method="BREW")
+
+    counts = client.get("/metrics").text
+    assert 'method="other"' in counts
+    assert "BREW" not in counts
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("::1", {}, 200),
+        ("::ffff:127.0.0.1", {}, 200),
+        ("10.0.0.7", {}, 404),
+        ("", {}, 404),
+        ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 404),
+        ("127.0.0.1", {"Forwarded": "for=203.0.113.9"}, 404),
+        ("127.0.0.1", {"X-Real-IP": "203.0.113.9"}, 404),
+    ],
+)
+@pytest.mark.parametrize("trusted_proxies", [0, 1, 2])
+def test_the_figures_are_for_this_machine_alone(database, tmp_path, *, trusted_proxies, address, headers, status):
+    app = create_app(Settings(data_dir=tmp_path, trusted_proxies=trusted_proxies), database=database)
+
+    answer = app.test_client().get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address})
+
+    assert answer.status_code == status
+
+
+def test_the_figures_are_for_all_when_the_installation_says_so(database, tmp_path):
+    app = create_app(Settings(data_dir=tmp_path, metrics_public=True), database=database)
+
+    assert app.test_client().get("/metrics", environ_base={"REMOTE_ADDR": "10.0.0.7"}).status_code == 200
+
+
 def test_a_tool_whose_schema_is_behind_is_not_ready_and_names_the_cure(app, monkeypatch):
     monkeypatch.setattr(migrate, "pending", lambda _database: ["0002"])
 

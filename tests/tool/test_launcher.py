@@ -28,7 +28,7 @@ WORKING_PYTHON = """#!/bin/sh
 case "$*" in
 *"-m venv"*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; chmod +x "$3/bin/python" ;;
 *"-m pip"*) echo "$*" >> "$KAONA_TEST_CALLS" ;;
-*"-m lti_tool"*) echo "ran: $*" ;;
+*"-m lti_tool"*) echo "ran: $* in $KAONA_DATA_DIR" ;;
 *) exit 0 ;;
 esac
 """
@@ -43,17 +43,18 @@ def machine(tmp_path):
     shutil.copy(ROOT / "kaona", clone / "kaona")
     for name in ("runtime", "dev"):
         (clone / "requirements" / f"{name}.txt").write_text("x==1\n")
-    for tool in ("sh", "dirname", "cksum", "cat", "mkdir", "rm", "cp", "chmod", "grep", "tail", "id", "printf", "env"):
+    for tool in ("sh", "dirname", "cksum", "cat", "mkdir", "rm", "cp", "chmod", "grep", "tail", "id", "printf", "env", "readlink"):
         found = shutil.which(tool)
         if found:
             (programs / tool).symlink_to(found)
 
-    def run(*arguments, python=None, **environment):
+    def run(*arguments, python=None, shell="sh", program=clone / "kaona", cwd=tmp_path, **environment):
         if python is not None:
             (programs / "python3").write_text(python)
             (programs / "python3").chmod(0o755)
         return subprocess.run(
-            ["sh", str(clone / "kaona"), *arguments],
+            [shutil.which(shell), str(program), *arguments],
+            cwd=cwd,
             env={"PATH": str(programs), "HOME": str(tmp_path), "KAONA_TEST_CALLS": str(tmp_path / "calls")} | environment,
             capture_output=True,
             text=True,
@@ -62,6 +63,7 @@ def machine(tmp_path):
 
     run.calls = tmp_path / "calls"
     run.clone = clone
+    run.folder = tmp_path
     return run
 
 
@@ -114,3 +116,23 @@ def test_the_test_command_installs_the_development_set(machine):
 def test_the_launcher_is_executable_and_plain_posix():
     assert os.access(ROOT / "kaona", os.X_OK)
     assert (ROOT / "kaona").read_text().startswith("#!/bin/sh\n")
+
+
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash", "busybox"])
+def test_it_finds_its_clone_from_any_folder_and_through_links(machine, shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"this machine has no {shell}")
+    elsewhere = machine.folder / "else where"
+    elsewhere.mkdir()
+    (elsewhere / "kaona").symlink_to("../first")
+    (machine.folder / "first").symlink_to(machine.clone / "kaona")
+    for program in (machine.clone / "kaona", elsewhere / "kaona", "kaona", "../clone/kaona"):
+        words = ("sh", program) if shell == "busybox" else (program,)
+        done = machine(*words[1:], "doctor", python=WORKING_PYTHON, program=words[0], shell=shell, cwd=elsewhere)
+        assert f"ran: -m lti_tool doctor in {machine.clone / 'var'}" in done.stdout, done.stderr
+
+    assert len(machine.calls.read_text().splitlines()) == 1
+
+
+def test_a_data_folder_that_is_set_is_kept(machine):
+    assert "in /srv/kaona" in machine("doctor", python=WORKING_PYTHON, KAONA_DATA_DIR="/srv/kaona").stdout

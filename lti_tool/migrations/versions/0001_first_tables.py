@@ -58,7 +58,8 @@ def upgrade() -> None:
         "evidence_withdrawal",
         sa.Column("tenant_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("statement_id", sa.Uuid(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant_id", "statement_id", name=op.f("pk_evidence_withdrawal")),
+        sa.Column("authority", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "statement_id", "authority", name=op.f("pk_evidence_withdrawal")),
     )
     op.create_table(
         "form",
@@ -451,7 +452,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'open'"),
     )
     op.create_index("ix_attempt_form", "attempt", ["form_id", "id"], unique=False)
-    op.create_index("ix_attempt_person", "attempt", ["tenant_id", "form_id", "person_uuid", "id"], unique=False)
+    op.create_index("ix_attempt_person", "attempt", ["tenant_id", "person_uuid", "form_id", "id"], unique=False)
     op.create_index(
         "uq_attempt_open",
         "attempt",
