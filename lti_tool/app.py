@@ -15,7 +15,7 @@ from kernel.db import Database
 from lti_tool import errors, health, logs
 from lti_tool.keys import lrs_pepper
 from lti_tool.settings import Settings, read_settings
-from lti_tool.views import admin, executive, learner, lti, teacher
+from lti_tool.views import admin, executive, front, learner, lti, teacher
 from lti_tool.web import csrf, fonts, headers, pages
 from lti_tool.web.edge import KaonaApp, reference
 from lti_tool.workflows import enrolled, statements_arrived
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock,
     errors.register(app)
     health.register(app)
     lti.register(app, on_enrolled=lambda db, who: enrolled.place_in_scope(db, who, now=app.clock()))
-    for blueprint in (learner.blueprint, teacher.blueprint, executive.blueprint, admin.blueprint):
+    for blueprint in (front.blueprint, learner.blueprint, teacher.blueprint, executive.blueprint, admin.blueprint):
         app.register_blueprint(blueprint)
     app.register_blueprint(_lrs(app))
     app.before_request(_bind_log_context)

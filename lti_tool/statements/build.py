@@ -5,11 +5,11 @@ and what a person typed freely stays in the attempt, unless the caller asks for 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from tincan import (
 )
 from tincan.serializable_base import SerializableBase
 
-from assessment.api import AreaOutcome, OptionView, Outcome, ResponseView
+from assessment.api import AreaOutcome, Outcome, ResponseView
 from kernel.clock import rfc3339
 from kernel.ids import derived_uuid
 from kernel.langmap import LangMap
@@ -40,6 +40,9 @@ VERSION = "1.0.3"
 """The version that tincan writes; the LRS takes it in the terms of 1.0.3 and of 2.0.0."""
 
 DEFAULT_PASS_LEVEL = 1
+
+ITEMS_KEPT = 4_096
+"""Items whose activities are kept for the next sitting: a large bank, some 4 MB."""
 
 _AREA_NAME = {"th": "{form} ด้าน {area}", "en": "{area} in {form}"}
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,12})?")
@@ -244,25 +247,11 @@ class _Writer:
         }
 
     def _item(self, response: ResponseView) -> dict[str, Any]:
-        components: dict[str, list[dict[str, Any]]] = {}
-        if response.kind in ("single_choice", "multiple_choice", "ordering"):
-            components["choices"] = self._components(response.options)
-        elif response.kind == "matching":
-            components["source"] = self._components(response.options)
-            components["target"] = self._components(response.targets)
-        definition = ActivityDefinition(
-            name=LanguageMap(th=response.item_key, en=response.item_key),
-            description=LanguageMap(response.stem) if self.with_item_texts else None,
-            type=words.INTERACTION.iri,
-            interaction_type=words.INTERACTION_TYPES[response.kind],
-            **components,
-        )
-        return _activity(words.item_iri(self.public_url, response.item_uuid), definition)
-
-    def _components(self, options: Iterable[OptionView]) -> list[dict[str, Any]]:
-        """Parts of an interaction by id, not in the order in which this learner saw them: the definition is the same for all."""
-        ordered = sorted(options, key=lambda option: option.id)
-        return [{"id": one.id} | ({"description": dict(one.text)} if self.with_item_texts else {}) for one in ordered]
+        iri = words.item_iri(self.public_url, response.item_uuid)
+        # by id, not in the order in which this learner saw them: the definition is the same for all
+        options, targets = (tuple(sorted(option.id for option in shown)) for shown in (response.options, response.targets))
+        item = _item_activity(iri, response.item_key, response.kind, options, targets)
+        return _with_texts(item, response) if self.with_item_texts else item
 
     def _area(self, area: AreaOutcome) -> dict[str, Any]:
         form = self.outcome.form
@@ -277,6 +266,31 @@ class _Writer:
 def _statement_id(attempt: UUID, role: str) -> UUID:
     """The same role of the same attempt is the same statement, however often it is made."""
     return derived_uuid("statement", str(attempt), role)
+
+
+@lru_cache(maxsize=ITEMS_KEPT)
+def _item_activity(iri: str, key: str, kind: str, options: tuple[str, ...], targets: tuple[str, ...]) -> dict[str, Any]:
+    """An item by its key and the ids of its parts; the same items are met in sitting after sitting."""
+    components: dict[str, list[dict[str, Any]]] = {}
+    if kind in ("single_choice", "multiple_choice", "ordering"):
+        components["choices"] = [{"id": one} for one in options]
+    elif kind == "matching":
+        components["source"] = [{"id": one} for one in options]
+        components["target"] = [{"id": one} for one in targets]
+    definition = ActivityDefinition(
+        name=LanguageMap(th=key, en=key), type=words.INTERACTION.iri, interaction_type=words.INTERACTION_TYPES[kind], **components
+    )
+    return _activity(iri, definition)
+
+
+def _with_texts(item: dict[str, Any], response: ResponseView) -> dict[str, Any]:
+    """The item with its stem and the texts of its parts."""
+    definition: dict[str, Any] = {**item["definition"], "description": dict(response.stem)}
+    for name, shown in (("choices", response.options), ("source", response.options), ("target", response.targets)):
+        if name in definition:
+            texts = {option.id: dict(option.text) for option in shown}
+            definition[name] = [{**part, "description": texts[part["id"]]} for part in definition[name]]
+    return {**item, "definition": definition}
 
 
 def _activity(iri: str, definition: ActivityDefinition) -> dict[str, Any]:

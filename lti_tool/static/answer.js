@@ -3,6 +3,7 @@
 // server's place says nothing: only a reply that bears our own header counts. Without this file the form is posted as it is.
 const LONGEST_PAUSE_SECONDS = 30;
 const TIMEOUT_MS = 15_000;
+const GRACE_MS = 31_000; // the server takes answers that were on their way for half a minute; then it ends the sitting
 let unsaved = null;
 let wake = () => {};
 let activeSince = document.hidden ? null : Date.now();
@@ -35,7 +36,7 @@ document.addEventListener("visibilitychange", () => {
 document.addEventListener("kaona:time-over", () => {
   const form = document.querySelector("form[data-answer]");
   if (form && !unsaved && form.checkValidity() && hasChoice(form)) send(form);
-  else if (!unsaved) setTimeout(() => location.reload(), 1500);
+  else if (!unsaved) setTimeout(() => location.reload(), GRACE_MS);
 });
 
 async function send(form) {

@@ -22,7 +22,7 @@ from lti_tool.lti.sessions import hold_session
 from lti_tool.web import pages, pictures
 from lti_tool.web.answers import AnswerUnreadable, read_answer
 from lti_tool.web.current import this_app
-from lti_tool.web.edge import writes
+from lti_tool.web.edge import AfterCommit, writes
 from lti_tool.web.principal import Role, require
 from lti_tool.workflows.attempt_finished import finish_attempt
 from lti_tool.workflows.standing import score_state
@@ -76,7 +76,7 @@ def start(launch: UUID, form: UUID) -> Response:
 @blueprint.get("/attempts/<uuid:attempt>")
 @writes
 @require(Role.LEARNER)
-def attempt(launch: UUID, attempt: UUID) -> str | Response:
+def attempt(launch: UUID, attempt: UUID) -> Any:
     """The present item; the attempt moves to the launch that asks."""
     step = assessment.get_step(g.db, attempt, device=str(launch), now=g.now, **_person())
     if step.item is not None:
@@ -86,7 +86,7 @@ def attempt(launch: UUID, attempt: UUID) -> str | Response:
 
 @blueprint.post("/attempts/<uuid:attempt>/responses")
 @require(Role.LEARNER)
-def respond(launch: UUID, attempt: UUID) -> str | Response | tuple[str, int]:
+def respond(launch: UUID, attempt: UUID) -> Any:
     """Takes one answer. A script gets the next item at once; a plain form is sent back to the attempt's own page.
 
     An answer in part goes to the room too, which looks first at who answers: a page that another one has locked is told so,
@@ -97,13 +97,13 @@ def respond(launch: UUID, attempt: UUID) -> str | Response | tuple[str, int]:
     try:
         step = assessment.submit_response(g.db, attempt, answer, **here)
     except Invalid as refused:
-        reason = refused.details.get("reason")
-        if reason == "client_id":  # refused before the room looked at the device
+        if refused.details.get("reason") == "client_id":  # refused before the room looked at the device
             raise
-        fault = AnswerUnreadable() if answer.value is None or reason == "value_type" else refused
         step = assessment.get_step(g.db, attempt, **here)
         if step.item is None:
             return _go_on(launch, step)
+        is_readable = answer.value is not None and request.form.get("kind") == step.item.kind
+        fault = refused if is_readable else AnswerUnreadable()
         given = request.form if step.item.presentation_uuid == answer.presentation_uuid else None
         return _item_page(launch, step, given=given, fault=fault), 422
     if "X-Kaona-Script" in request.headers or step.state == "finished":
@@ -238,13 +238,13 @@ def kind_names() -> dict[str, str]:
     }
 
 
-def _go_on(launch: UUID, step: assessment.Step) -> str | Response:
+def _go_on(launch: UUID, step: assessment.Step) -> AfterCommit | Response:
     """The item, or the way to the result; what follows from the end is done in the transaction that ended the attempt."""
     if step.just_finished:
         finish_attempt(g.db, principal=g.principal, attempt_uuid=step.attempt_uuid, now=g.now, settings=this_app().settings)
     if step.item is None:
         return redirect(url_for("learner.result", launch=launch, attempt=step.attempt_uuid), code=303)
-    return _item_page(launch, step)
+    return AfterCommit(lambda: _item_page(launch, step))
 
 
 def _item_page(launch: UUID, step: assessment.Step, *, given: MultiDict[str, str] | None = None, fault: KaonaError | None = None) -> str:

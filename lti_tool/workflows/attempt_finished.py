@@ -64,7 +64,7 @@ def record_outcome(db: Session, *, tenant_id: int, attempt_uuid: UUID, public_ur
     # first the agency's turn at the record store, then the person's at the roadmap and the path: in the order of statements that
     # arrive over HTTP, so that the two can wait for each other but never both at once
     xapi.store_statements(db, tenant_id=tenant_id, statements=statements, authority=authority(public_url), now=now)
-    recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements)
+    recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements, home_page=tenant.home_page)
     learning.plan_paths(db, tenant_id=tenant_id, person_uuids=[outcome.person_uuid], today=local_date(now), now=now)
     score_enqueued = bool(outcome.responses) and _enqueue_score(db, outcome=outcome, now=now)
     return Finished(outcome, ids, recorded.n_evidence, score_enqueued)

@@ -1,9 +1,11 @@
 """Evidence and attainment dropped and computed again from the statements of the LRS."""
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import roadmap.api as roadmap
 import xapi.api as xapi
+from lti_tool.models import Tenant
 
 
 def rebuild(db: Session) -> roadmap.RebuildReport:
@@ -11,4 +13,6 @@ def rebuild(db: Session) -> roadmap.RebuildReport:
 
     Returns  how many rows came back, how many equal, and each difference; none is right
     """
-    return roadmap.rebuild(db, ((stored.tenant_id, stored.statement) for stored in xapi.iter_statements(db)))
+    home_pages = {tenant.id: tenant.home_page for tenant in db.scalars(select(Tenant))}
+    told = ((stored.tenant_id, stored.statement, stored.voided) for stored in xapi.iter_statements(db))
+    return roadmap.rebuild(db, told, home_pages=home_pages)

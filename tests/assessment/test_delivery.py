@@ -232,6 +232,41 @@ def test_an_answer_within_the_grace_counts_and_ends_the_attempt(sitter):
     assert all(area.indicative for area in person.outcome().areas)
 
 
+def test_asking_for_the_step_within_the_grace_cuts_off_no_answer_on_its_way(sitter):
+    person = sitter()
+    person.start()
+    step = person.submit(person.step())
+    person.now += timedelta(minutes=40, seconds=30)
+
+    waiting = [person.step(), person.step(device="laptop")]
+    end = person.submit(step, "b", "on-its-way")
+
+    assert [(seen.state, seen.seconds_left, seen.device_moved, seen.just_finished) for seen in waiting] == [("item", 0, False, False)] * 2
+    assert waiting[1].item == step.item
+    assert (end.state, end.position, end.just_finished) == ("finished", 2, True)
+
+
+def test_asking_for_the_step_after_the_grace_ends_the_attempt(sitter):
+    person = sitter()
+    person.start()
+    person.step()
+    deadline = person.now + timedelta(minutes=40)
+    person.now = deadline + timedelta(seconds=30, microseconds=1)
+
+    end = person.step()
+
+    assert (end.state, end.just_finished) == ("finished", True)
+    assert (person.outcome().finish_reason, person.outcome().finished_at) == ("time", deadline)
+
+
+def test_an_attempt_without_an_item_shown_ends_at_its_deadline(sitter):
+    person = sitter()
+    person.start()
+    person.now += timedelta(minutes=40)
+
+    assert person.step().just_finished
+
+
 def test_an_answer_after_the_grace_is_refused_and_kept_as_an_event(sitter):
     person = sitter()
     person.start()
@@ -540,6 +575,21 @@ def test_any_seed_starts_an_attempt(sitter, seed):
     person.start(seed=seed)
 
     assert person.sit().state == "finished"
+
+
+def test_a_start_finds_what_a_person_has_met_by_an_index_on_the_person(sitter):
+    person = sitter()
+    if person.database.engine.dialect.name != "sqlite":
+        pytest.skip("a planner that looks at the data reads so few rows without any index")
+    asked = []
+    event.listen(person.database.engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    person.start()
+
+    (seen,) = (call for call in asked if call[0].startswith("SELECT DISTINCT presentation.item_id"))
+    with person.database.reading() as db:
+        plan = [row.detail for row in db.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {seen[0]}", seen[1])]
+
+    assert any("ix_attempt_person (tenant_id=? AND person_uuid=?)" in step for step in plan), plan
 
 
 def test_an_answer_costs_at_most_six_statements(sitter):

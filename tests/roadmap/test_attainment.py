@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadmap.attainment import RULE, Attained, Carrier, KindPolicy, Rule, Shown, attain, carry
+from roadmap.attainment import RULE, Attained, Carrier, KindPolicy, Rule, Shown, attain, carry, level_of
 from tests.roadmap.factories import name
 
 AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
@@ -56,6 +56,24 @@ def test_a_course_shows_at_most_level_1_and_a_test_at_most_3() -> None:
     course, test = attain([piece(kind="course", level=4)], RULE), attain([piece(level=4)], RULE)
 
     assert (course and course.level, test and test.level) == (1, 3)
+
+
+def test_a_test_of_too_few_items_shows_at_most_level_1() -> None:
+    one_right_answer = piece(1, level=2, indicative=True)
+
+    alone, after_a_firm_one = attain([one_right_answer], RULE), attain([one_right_answer, piece(2, level=2)], RULE)
+
+    assert alone is not None
+    assert after_a_firm_one is not None
+    assert (alone.level, alone.indicative, alone.rule_version) == (1, True, "2026-2")
+    assert (after_a_firm_one.level, after_a_firm_one.indicative) == (2, False)
+
+
+def test_a_test_of_too_few_items_can_show_level_0() -> None:
+    attained = attain([piece(level=0, indicative=True)], RULE)
+
+    assert attained is not None
+    assert attained.level == 0
 
 
 def test_a_bad_day_does_not_undo_what_was_shown() -> None:
@@ -112,7 +130,7 @@ def test_the_level_is_that_of_the_evidence_named(evidence: list[Shown]) -> None:
 
     if attained is not None:
         (deciding,) = (one for one in evidence if one.uuid == attained.evidence_uuid)
-        assert attained.level == min(deciding.level, RULE.kinds[deciding.kind].max_level)
+        assert attained.level == level_of(deciding, RULE)
         assert (attained.se, attained.borderline, attained.as_of) == (deciding.se, deciding.borderline, deciding.observed_at)
 
 

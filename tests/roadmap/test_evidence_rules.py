@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.strictjson import dumps, loads
-from roadmap.evidence_rules import MAX_COMPETENCIES, evidence_from, voided_by
+from roadmap.evidence_rules import MAX_COMPETENCIES, authority_of, evidence_from, voided_by
 from roadmap.framework import node_uuid
 from tests.roadmap.factories import BASE, CLIENT, EXT, OWN, area_result, competency_iri, course_done, name, voiding
 
@@ -158,6 +158,38 @@ COURSE = course_done(PERSON, DLIT, AT)
 )
 def test_a_statement_that_shows_nothing_gives_no_evidence(statement: dict[str, Any]) -> None:
     assert evidence_from(statement) == []
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "counts"),
+    [
+        ("2026-11-21T04:00:00.000Z", True),
+        ("2026-11-21T04:00:00.001Z", False),
+        ("9999-12-31T23:59:59Z", False),
+        ("2000-01-01T00:00:00Z", True),
+        ("1999-12-31T23:59:59Z", False),
+        ("0001-01-01T00:00:00Z", False),
+        ("0001-01-01T00:00:00+14:00", False),
+    ],
+)
+def test_a_moment_after_its_storing_or_before_any_such_learning_is_no_evidence(timestamp: str, *, counts: bool) -> None:
+    stored = COURSE | {"timestamp": timestamp, "stored": "2026-11-20T04:00:00.000Z"}
+
+    assert bool(evidence_from(stored)) is counts
+
+
+def test_a_person_is_an_account_of_the_agency_alone() -> None:
+    assert evidence_from(COURSE, home_page="https://agency.example")
+    assert evidence_from(COURSE, home_page="https://other.example") == []
+    assert evidence_from(COURSE)
+
+
+def test_an_authority_is_the_same_before_and_after_storing_and_in_any_order_of_its_members() -> None:
+    pair, turned = ({"objectType": "Group", "member": members} for members in ([OWN, CLIENT], [CLIENT, OWN]))
+
+    assert authority_of(OWN_STATEMENT) == authority_of(OWN_STATEMENT | {"authority": OWN})
+    assert authority_of({"authority": pair}) == authority_of({"authority": turned})
+    assert len({authority_of({"authority": one}) for one in (OWN, CLIENT, pair, {"mbox": "mailto:a@x.example"}, {}, 7)}) == 5
 
 
 def test_two_measured_competencies_without_a_name_are_too_unclear_to_count() -> None:

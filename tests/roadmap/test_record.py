@@ -18,9 +18,9 @@ from kernel.db import Base, Database
 from roadmap import api as roadmap
 from roadmap import attainment, commands, queries
 from roadmap.attainment import KindPolicy, Rule
-from roadmap.errors import RuleVersionChanged, UnknownNode
+from roadmap.errors import RuleVersionChanged, UnknownFramework, UnknownNode
 from roadmap.models import Attainment, Evidence
-from tests.roadmap.factories import area_result, course_done, days, document, name, voiding
+from tests.roadmap.factories import CLIENT, area_result, course_done, days, document, name, voiding
 
 DLIT, DGOV, DLEAD = "th-ds-2567#DLIT", "th-ds-2567#DGOV", "th-ds-2567#DLEAD"
 AREAS = (DLIT, DGOV, DLEAD)
@@ -64,7 +64,7 @@ def test_a_sitting_becomes_evidence_and_attainment_with_its_error_and_source(loa
     assert (recorded.n_evidence, recorded.persons, len(recorded.nodes)) == (3, (PERSON,), 3)
     assert {view.node_key: view.level for view in views} == {DLIT: 0, DGOV: 1, DLEAD: 2}
     view = next(view for view in views if view.node_key == DGOV)
-    assert (view.theta, view.se, view.borderline, view.as_of, view.rule_version) == (-0.5, 0.4, True, now, "2026-1")
+    assert (view.theta, view.se, view.borderline, view.as_of, view.rule_version) == (-0.5, 0.4, True, now, "2026-2")
     assert view.statement_ids == (UUID(statements[1]["id"]),)
     assert view.evidence_ids == (evidence.uuid,)
     assert (evidence.kind, evidence.level, evidence.counts, evidence.deciding) == ("test", 1, True, True)
@@ -121,6 +121,109 @@ def test_a_voided_statement_gives_no_evidence_whichever_comes_first(
 
     assert levels(loaded, now) == {DLIT: 1}
     assert [row["statement_id"] for row in rows(loaded)["evidence"]] == [UUID(kept["id"])]
+
+
+def test_a_voiding_of_another_authority_ahead_of_its_statement_withdraws_nothing_however_often_it_is_heard(
+    loaded: Database, now: datetime
+) -> None:
+    statement = area_result(PERSON, DLIT, 3, now)
+    foreign = voiding(statement, now, authority=CLIENT)
+
+    for batch in ([foreign], [statement], [foreign], [foreign, statement]):
+        record(loaded, batch)
+    report = rebuild(loaded, [(1, foreign), (1, statement), (1, foreign)])
+
+    assert levels(loaded, now) == {DLIT: 3}
+    assert report.n_different == 0
+
+
+def test_a_voiding_of_another_authority_that_the_lrs_took_withdraws_for_good(loaded: Database, now: datetime) -> None:
+    statement = area_result(PERSON, DLIT, 3, now)
+    by_an_administrator = voiding(statement, now, authority=CLIENT)
+
+    for batch in ([statement], [by_an_administrator], [statement]):
+        record(loaded, batch)
+    report = rebuild(loaded, [(1, statement), (1, by_an_administrator)])
+
+    assert levels(loaded, now) == {}
+    assert report.n_different == 0
+
+
+def test_a_rebuild_leaves_out_what_the_lrs_holds_as_voided(loaded: Database, now: datetime) -> None:
+    statement = area_result(PERSON, DLIT, 3, now)
+
+    report = rebuild(loaded, [(1, voiding(statement, now, authority=CLIENT), False), (1, statement, True)])
+
+    assert (report.n_statements, report.n_evidence, levels(loaded, now)) == (2, 0, {})
+
+
+def test_an_account_of_another_home_page_is_nobody_in_the_agency(loaded: Database, now: datetime) -> None:
+    statement = course_done(PERSON, DLIT, now)
+    elsewhere = statement | {
+        "id": str(name("elsewhere")),
+        "actor": statement["actor"] | {"account": {"homePage": "https://x.example", "name": str(PERSON)}},
+    }
+
+    with loaded.transaction() as db:
+        roadmap.record_statements(db, tenant_id=1, statements=[elsewhere], home_page="https://agency.example")
+    nobody = levels(loaded, now)
+    with loaded.transaction() as db:
+        roadmap.record_statements(db, tenant_id=1, statements=[statement], home_page="https://agency.example")
+        report = roadmap.rebuild(db, [(1, elsewhere), (1, statement)], home_pages={1: "https://agency.example"})
+
+    assert nobody == {}
+    assert levels(loaded, now) == {DLIT: 1}
+    assert (report.n_evidence, report.n_different) == (1, 0)
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_moment_that_cannot_be_leaves_a_roadmap_as_it_was(loaded: Database, now: datetime, moment: str) -> None:
+    sound = area_result(PERSON, DLIT, 2, now)
+    absurd = course_done(PERSON, DLIT, now, verb="passed") | {"timestamp": moment, "stored": "2026-11-22T02:30:00.000Z"}
+
+    record(loaded, [sound, absurd])
+
+    assert levels(loaded, now) == {DLIT: 2}
+    with loaded.reading() as db:
+        assert len(roadmap.evidence_of(db, tenant_id=1, person_uuid=PERSON, node_key=DLIT)) == 1
+
+
+def test_evidence_of_several_nodes_is_asked_in_one_go(loaded: Database, now: datetime) -> None:
+    record(
+        loaded, [area_result(PERSON, DLIT, 3, now - days(30)), area_result(PERSON, DLIT, 1, now, attempt=2), course_done(PERSON, DGOV, now)]
+    )
+
+    with loaded.reading() as db:
+        one_by_one = {key: roadmap.evidence_of(db, tenant_id=1, person_uuid=PERSON, node_key=key) for key in AREAS}
+        asked: list[str] = []
+        event.listen(loaded.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        together = roadmap.evidence_of(db, tenant_id=1, person_uuid=PERSON, node_keys=AREAS)
+        with pytest.raises(UnknownNode):
+            roadmap.evidence_of(db, tenant_id=1, person_uuid=PERSON, node_keys=[DLIT, "th-ds-2567#NONE"])
+
+    assert together == one_by_one
+    assert [len(together[key]) for key in AREAS] == [2, 1, 0]
+    assert len(asked) == 4  # three, and the refused one
+
+
+def test_a_framework_is_read_once_a_session_and_forgotten_with_a_rollback(database: Database, now: datetime) -> None:
+    with database.transaction() as db:
+        savepoint = db.begin_nested()
+        roadmap.load_frameworks(db, document(), now=now)
+        savepoint.rollback()
+        with pytest.raises(UnknownFramework):
+            roadmap.active_framework(db, tenant_id=1, on=now.date())
+        roadmap.load_frameworks(db, document(), now=now)
+    asked: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+
+    with database.reading() as db:
+        first = roadmap.active_framework(db, tenant_id=1, on=now.date())
+        for _ in range(3):
+            roadmap.standing_of(db, tenant_id=1, person_uuid=PERSON, today=now.date(), now=now)
+            assert roadmap.active_framework(db, tenant_id=1, on=now.date()) is first
+
+    assert sum("FROM framework_node" in statement for statement in asked) == 1
 
 
 def test_voiding_the_only_evidence_makes_the_level_unknown_again(loaded: Database, now: datetime) -> None:
@@ -231,7 +334,7 @@ def test_two_transactions_on_one_person_do_not_overlook_each_other(loaded: Datab
     assert levels(loaded, now) == {DLIT: 3}
 
 
-def rebuild(database: Database, statements: Sequence[tuple[int, dict[str, Any]]]) -> roadmap.RebuildReport:
+def rebuild(database: Database, statements: Sequence[Any]) -> roadmap.RebuildReport:
     with database.transaction() as db:
         return roadmap.rebuild(db, iter(statements))
 
@@ -342,8 +445,9 @@ def test_whatever_the_order_and_the_batches_the_rows_are_the_same_and_a_rebuild_
     in_pieces = rows(loaded)
     report = rebuild(loaded, [(1, one) for one in shuffled])
 
-    assert in_pieces == expected
-    assert rows(loaded) == expected
+    for table in ("evidence", "attainment"):
+        assert in_pieces[table] == expected[table]
+    assert rows(loaded) == in_pieces
     assert report.n_different == 0
 
 

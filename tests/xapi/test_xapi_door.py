@@ -3,10 +3,12 @@
 import uuid
 
 import pytest
+from sqlalchemy import event, func, select
 
 from kernel.errors import Conflict
 from xapi import api
 from xapi.api import StatementInvalid
+from xapi.models import link
 
 AUTHORITY = {"objectType": "Agent", "account": {"homePage": "https://kaona.example.go.th", "name": "kaona"}}
 
@@ -86,3 +88,40 @@ def test_numbers_and_thai_text_survive_the_door(database, new_statement, now):
     with database.reading() as db:
         [row] = api.iter_statements(db, tenant_id=1)
     assert row.statement["result"] == sent["result"]
+
+
+def referring(new_statement, number, target):
+    """Statement `number` of a chain, found by a verb of its own, that refers to another."""
+    verb = {"id": f"https://agency.example.go.th/verbs/{number}"}
+    return new_statement(id=str(uuid.UUID(int=number)), verb=verb, object={"objectType": "StatementRef", "id": str(uuid.UUID(int=target))})
+
+
+@pytest.mark.parametrize("is_ring", [True, False])
+def test_a_long_chain_of_references_in_one_batch_costs_in_proportion_to_its_length(database, new_statement, now, *, is_ring):
+    n = 120
+    chain = [referring(new_statement, number, (number + 1) % n if is_ring else number + 1) for number in range(n)]
+
+    with database.transaction() as db:
+        api.store_statements(db, tenant_id=1, statements=chain, authority=AUTHORITY, now=now)
+        n_links = db.scalar(select(func.count()).select_from(link))
+
+    assert n_links <= n * 15  # its own four keys, and the verbs of ten others
+
+
+@pytest.mark.parametrize("is_ahead", [True, False])
+def test_a_statement_at_the_end_of_a_long_stored_chain_costs_no_more_statements_of_sql_than_at_a_shorter_one(
+    database, new_statement, now, *, is_ahead
+):
+    asked = []
+    event.listen(database.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+
+    def cost(tenant_id, n):
+        chain = [referring(new_statement, number, number - 1 if is_ahead else number + 1) for number in range(1, n)]
+        last = referring(new_statement, 0, n + 1) if is_ahead else referring(new_statement, 0, 1)
+        with database.transaction() as db:
+            api.store_statements(db, tenant_id=tenant_id, statements=chain, authority=AUTHORITY, now=now)
+            asked.clear()
+            api.store_statements(db, tenant_id=tenant_id, statements=[last], authority=AUTHORITY, now=now)
+            return len(asked)
+
+    assert cost(1, 20) == cost(2, 40)

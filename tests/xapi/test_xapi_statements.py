@@ -326,6 +326,22 @@ def test_new_statements_are_told_inside_their_transaction(database, clock, lrs, 
     assert len(lrs.ids()) == 2
 
 
+def test_a_statement_that_is_void_from_the_start_is_not_told(database, clock, new_client, new_statement):
+    told = []
+    app = Flask("listening")
+    on_stored = lambda _db, _tenant_id, statements: told.extend(statement["id"] for statement in statements)  # noqa: E731  one line of it
+    app.register_blueprint(api.create_lrs(database, clock=clock, on_stored=on_stored, key_pepper=b"pepper of the tests"))
+    admin, stranger, writer = new_client("all"), new_client("statements/write"), new_client("statements/write")
+    void, sound = str(uuid.uuid4()), str(uuid.uuid4())
+    admin.post(new_statement(**voiding(void)))
+    stranger.post(new_statement(**voiding(sound)))
+
+    reply = type(writer)(app.test_client(), writer.key).post([new_statement(id=void), new_statement(id=sound)])
+
+    assert reply.json == [void, sound]
+    assert told == [sound]
+
+
 def test_a_refused_request_stores_nothing_and_says_why_in_two_languages(lrs):
     answer = lrs.post({})
 
