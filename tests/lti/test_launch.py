@@ -6,6 +6,7 @@ import pytest
 
 from lti_tool import logs, models
 from lti_tool.lti import vocabulary as v
+from lti_tool.lti.grants import grant_role
 from tests.lti.lti_world import CLIENT_ID, KEYS, TOOL, Tool, assert_refused, code_of, sign
 
 
@@ -132,6 +133,12 @@ def test_h41_a_column_or_roster_on_a_foreign_host_is_not_kept(tool: Tool):
     assert [row.line_item_id for row in tool.rows(models.Launch)] == [None]
 
 
+def _grant(tool: Tool, sub: str, *roles: str) -> None:
+    with tool.database.transaction() as db:
+        for role in roles:
+            grant_role(db, issuer=tool.platform.url, client_id=CLIENT_ID, sub=sub, role=role, now=tool.moment.now)
+
+
 @pytest.mark.parametrize(
     ("target", "activity", "roles", "path"),
     [
@@ -145,16 +152,18 @@ def test_h41_a_column_or_roster_on_a_foreign_host_is_not_kept(tool: Tool):
 )
 def test_a_launch_leads_to_the_page_that_its_link_names(tool: Tool, target: str, activity: str | None, roles: list[str], path: str):
     claims = {v.TARGET_LINK_URI: TOOL + target, v.ROLES: roles, v.CUSTOM: {"Activity": activity} if activity else None}
+    _grant(tool, "boss", "executive", "administrator")
 
-    response = tool.launch(**claims)
+    response = tool.launch(sub="boss", **claims)
 
     (row,) = tool.rows(models.Launch)
     assert response.headers["Location"] == path.format(launch=row.uuid)
 
 
 def test_a_page_that_is_never_framed_offers_a_window_instead_of_an_empty_frame(tool: Tool):
+    _grant(tool, "boss", "administrator")
     login = tool.login()
-    token = sign(tool.claims(login, **{v.TARGET_LINK_URI: f"{TOOL}/open/admin"}))
+    token = sign(tool.claims(login, sub="boss", **{v.TARGET_LINK_URI: f"{TOOL}/open/admin"}))
 
     response = tool.browser.post(
         "/lti/launch",
@@ -169,10 +178,7 @@ def test_a_page_that_is_never_framed_offers_a_window_instead_of_an_empty_frame(t
 
 
 def test_a_person_with_a_grant_and_no_role_in_the_course_is_let_in(tool: Tool):
-    from lti_tool.lti.grants import grant_role
-
-    with tool.database.transaction() as db:
-        grant_role(db, issuer=tool.platform.url, client_id=CLIENT_ID, sub="boss", role="executive", now=tool.moment.now)
+    _grant(tool, "boss", "executive")
 
     response = tool.launch(sub="boss", **{v.ROLES: [], v.TARGET_LINK_URI: f"{TOOL}/lti/launch"})
 

@@ -250,7 +250,7 @@ def test_what_was_given_to_an_earlier_item_is_not_put_into_the_present_one(world
 def test_a_kind_that_is_not_the_items_is_refused_as_unreadable_and_nothing_is_stored(world):
     attempt = world.start()
     fields = dict(fields_of(world.get(attempt).text))
-    wrong = "true_false" if fields["kind"] != "true_false" else "multiple_choice"
+    wrong = "multiple_choice" if fields["kind"] != "multiple_choice" else "short_text"
 
     for kind in (wrong, "essay", ""):
         reply = world.post(f"{attempt}/responses", {**fields, "kind": kind, "value": "a"})
