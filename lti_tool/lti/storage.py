@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, delete, exists, func, select
+from sqlalchemy import and_, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
 from lti_tool.lti.vocabulary import GRANTS, Role
@@ -203,11 +203,6 @@ def find_known(
 def sweep_states(db: Session, *, now: datetime) -> int:
     """Removes logins that are long dead. Returns how many."""
     return int(db.execute(delete(LoginState).where(LoginState.created_at < now - STATE_KEPT)).rowcount)  # type: ignore[attr-defined]
-
-
-def count_states(db: Session) -> int:
-    """Logins that wait or died within the last day."""
-    return db.scalar(select(func.count()).select_from(LoginState)) or 0
 
 
 def _platform(row: Any) -> Platform:

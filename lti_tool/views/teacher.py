@@ -79,7 +79,7 @@ def activity_values(
     """
     state = asked["state"] if asked.get("state") in STATES else "all"
     sort = asked["sort"] if asked.get("sort") in SORTS else "name"
-    chosen = sorted((row for row in rows if state == "all" or state in (row.state, row.score_state)), key=_ORDERS[sort])
+    chosen = sorted((row for row in rows if state in ("all", row.score_state if state == "parked" else row.state)), key=_ORDERS[sort])
     n_pages = max(1, -(-len(chosen) // ROWS_A_PAGE))
     page = min(max(1, _whole(asked.get("page", ""))), n_pages)
     levels = level_names(framework)
