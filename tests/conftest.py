@@ -7,12 +7,16 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import MetaData, create_engine, text
 from sqlalchemy.engine import make_url
 
 from kernel.db import Base, Database
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -44,6 +48,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def now() -> datetime:
     """The moment at which tests happen: 22 November 2569, half past nine in the morning in Bangkok."""
     return datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> "Iterator[Browser]":
+    """A real Chromium, the one of this test process."""
+    from tests.browser import running_chromium
+
+    with running_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,8 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.browser import chromium
 from tests.flows.house import House, running_house
 from tests.flows.walker import Learner
-
-__all__ = ["chromium"]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The demo LMS's own pages: who sees what, in which language, and that a person without a mouse or a wide screen can use them."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -160,16 +159,6 @@ def test_a_configuration_that_cannot_work_is_refused_at_the_start(changes: dict[
 
     with pytest.raises(ValueError, match=message):
         make_config(changes.pop("base_url", "http://127.0.0.1:1"), **changes)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.browser

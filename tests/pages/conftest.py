@@ -8,7 +8,6 @@ import pytest
 from werkzeug.serving import make_server
 
 from lti_tool.web.edge import KaonaApp
-from tests.browser import chromium  # noqa: F401  a fixture
 from tests.pages import states
 
 
