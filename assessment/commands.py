@@ -5,13 +5,13 @@ serve any request. An answer: lock the attempt, read its history, store the answ
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -61,6 +61,7 @@ class _Locked:
     seen_item_ids: list[int]
     device: str | None
     deadline_at: datetime
+    is_preview: bool
     version_uuid: UUID
 
 
@@ -78,51 +79,64 @@ class _Shown:
     received_at: datetime | None
 
 
-# The statements of every answer, built once: building them again would cost more than the engine does.
+# The statements of every answer, built once and on tables: building them again, or the ORM, would cost more than the engine does.
+
+_attempt, _version = cast("Table", Attempt.__table__), cast("Table", FormVersion.__table__)
+_presentation, _response = cast("Table", Presentation.__table__), cast("Table", Response.__table__)
 
 _ATTEMPTS: Final = select(
-    Attempt.id,
-    Attempt.uuid,
-    Attempt.tenant_id,
-    Attempt.state,
-    Attempt.seed,
-    Attempt.seen_item_ids,
-    Attempt.device,
-    Attempt.deadline_at,
-    FormVersion.uuid,
-).join(FormVersion, FormVersion.id == Attempt.form_version_id)
+    _attempt.c.id,
+    _attempt.c.uuid,
+    _attempt.c.tenant_id,
+    _attempt.c.state,
+    _attempt.c.seed,
+    _attempt.c.seen_item_ids,
+    _attempt.c.device,
+    _attempt.c.deadline_at,
+    _attempt.c.is_preview,
+    _version.c.uuid,
+).join_from(_attempt, _version, _version.c.id == _attempt.c.form_version_id)
 
 _LOCK_MINE: Final = _ATTEMPTS.where(
-    Attempt.uuid == bindparam("attempt"), Attempt.tenant_id == bindparam("tenant"), Attempt.person_uuid == bindparam("person")
-).with_for_update(of=Attempt)
+    _attempt.c.uuid == bindparam("attempt"), _attempt.c.tenant_id == bindparam("tenant"), _attempt.c.person_uuid == bindparam("person")
+).with_for_update(of=_attempt)
 
 _HISTORY: Final = (
     select(
-        Presentation.id,
-        Presentation.uuid,
-        Presentation.position,
-        Presentation.item_id,
-        Presentation.option_order,
-        Response.client_id,
-        Response.score,
-        Response.received_at,
+        _presentation.c.id,
+        _presentation.c.uuid,
+        _presentation.c.position,
+        _presentation.c.item_id,
+        _presentation.c.option_order,
+        _response.c.client_id,
+        _response.c.score,
+        _response.c.received_at,
     )
-    .outerjoin(Response, Response.presentation_id == Presentation.id)
-    .where(Presentation.attempt_id == bindparam("attempt"))
-    .order_by(Presentation.position)
+    .outerjoin_from(_presentation, _response, _response.c.presentation_id == _presentation.c.id)
+    .where(_presentation.c.attempt_id == bindparam("attempt"))
+    .order_by(_presentation.c.position)
 )
 
-_STORE_RESPONSE: Final = insert(cast("Table", Response.__table__))
-_STORE_PRESENTATION: Final = insert(cast("Table", Presentation.__table__)).returning(Presentation.__table__.c.id)
+_STORE_RESPONSE: Final = insert(_response)
+_STORE_PRESENTATION: Final = insert(_presentation).returning(_presentation.c.id)
 
 
 def start_attempt(
-    db: Session, *, tenant_id: int, person_uuid: UUID, form_uuid: UUID, launch_ref: str, seed: int, now: datetime
+    db: Session,
+    *,
+    tenant_id: int,
+    person_uuid: UUID,
+    form_uuid: UUID,
+    launch_ref: str,
+    seed: int,
+    now: datetime,
+    is_preview: bool = False,
 ) -> AttemptStart:
     """Opens an attempt on the newest version of a form, or gives the one that is open already.
 
     launch_ref  up to 255 characters
     seed        decides every draw of the attempt; its lower 63 bits are kept
+    is_preview  the attempt counts for nothing, until `forget_previews` removes it; person_uuid is then nobody's
     Raises      FormNotFound
     """
     form, version = newest_form(db, form_uuid, tenant_id=tenant_id)
@@ -149,6 +163,7 @@ def start_attempt(
         "launch_ref": launch_ref,
         "started_at": now,
         "deadline_at": now + timedelta(minutes=version.document["minutes"]),
+        "is_preview": is_preview,
     }
     # a second start at the same moment loses at the unique index and takes the winner's attempt
     if db.execute(_insert(db, Attempt).values(row).on_conflict_do_nothing().returning(Attempt.id)).first() is None:
@@ -255,18 +270,38 @@ def keep_late_answer(db: Session, late: LateAnswer) -> None:
     _keep_event(db, late.tenant_id, attempt_id, kind="late_answer", key=late.client_id, now=late.received_at, detail=detail)
 
 
-def close_overdue(db: Session, *, now: datetime, limit: int) -> list[tuple[int, UUID]]:
-    """Ends open attempts whose deadline and grace are over, without the browser; oldest deadline first.
+def forget_previews(db: Session, *, tenant_id: int, person_uuid: UUID) -> int:
+    """Removes the previews of one look through a learner's eyes, with all their rows. Returns how many attempts."""
+    ids = list(db.scalars(select(Attempt.id).where(Attempt.tenant_id == tenant_id, Attempt.person_uuid == person_uuid, Attempt.is_preview)))
+    for table in (Response, Presentation, AttemptEvent, AbilityEstimate):
+        db.execute(delete(table).where(table.attempt_id.in_(ids)))
+    db.execute(delete(Attempt).where(Attempt.id.in_(ids)))
+    return len(ids)
 
+
+def find_overdue(db: Session, *, now: datetime, but: Collection[UUID] = ()) -> UUID | None:
+    """The attempt that `close_overdue` would end first, except those named; None when none is due."""
+    due = select(_attempt.c.uuid).where(*_overdue(now), _attempt.c.uuid.not_in(sorted(but)))
+    return db.execute(due.order_by(_attempt.c.deadline_at, _attempt.c.id).limit(1)).scalar()
+
+
+def _overdue(now: datetime) -> tuple[Any, ...]:
+    return (_attempt.c.state == "open", _attempt.c.deadline_at < now - GRACE, ~_attempt.c.is_preview)
+
+
+def close_overdue(db: Session, *, now: datetime, limit: int, only: UUID | None = None) -> list[tuple[int, UUID]]:
+    """Ends open attempts whose deadline and grace are over, without the browser; oldest deadline first. Previews are left alone.
+
+    only     one attempt, if it is overdue and nobody else is at it
     Returns  (tenant_id, attempt_uuid) of each; what follows from an end is the caller's, in this transaction
     """
     due = (
-        _ATTEMPTS.where(Attempt.state == "open", Attempt.deadline_at < now - GRACE)
-        .order_by(Attempt.deadline_at, Attempt.id)
+        _ATTEMPTS.where(*_overdue(now), *([] if only is None else [_attempt.c.uuid == only]))
+        .order_by(_attempt.c.deadline_at, _attempt.c.id)
         .limit(limit)
-        .with_for_update(of=Attempt, skip_locked=True)
+        .with_for_update(of=_attempt, skip_locked=True)
     )
-    overdue = [_Locked(*row) for row in db.execute(due)]
+    overdue = [_Locked(*tuple[Any, ...](row)) for row in db.execute(due)]
     for attempt in overdue:
         form = compiled_form(db, attempt.version_uuid)
         _finish(db, attempt, form, _rebuild(attempt, form, _history(db, attempt.id)), reason="time", now=attempt.deadline_at)
@@ -278,7 +313,7 @@ def _lock(db: Session, attempt_uuid: UUID, *, tenant_id: int, person_uuid: UUID)
     row = db.execute(_LOCK_MINE, {"attempt": attempt_uuid, "tenant": tenant_id, "person": person_uuid}).first()
     if row is None:
         raise AttemptNotFound
-    return _Locked(*row)
+    return _Locked(*tuple[Any, ...](row))
 
 
 def _history(db: Session, attempt_id: int) -> list[_Shown]:
@@ -318,7 +353,8 @@ def _present(db: Session, attempt: _Locked, form: CompiledForm, choice: Choice, 
         "waived": choice.waived,
     }
     presentation_id = db.execute(_STORE_PRESENTATION, row).scalar_one()
-    exposure_of(db, form).note(choice.place, is_first=position == 1)
+    if not attempt.is_preview:
+        exposure_of(db, form).note(choice.place, is_first=position == 1)
     return _Shown(presentation_id, presentation_uuid, position, item.item_id, order, None, None, None)
 
 

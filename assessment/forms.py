@@ -130,6 +130,8 @@ def _cuts_out_of_order(form: FormDocument) -> Iterator[Fault]:
             yield Fault(f"cuts[{number}].domain", f"no area has the code {cut.domain!r}")
     for code in codes:
         cuts = form.cuts_of(code)
+        if not cuts:
+            yield Fault("cuts", f"{code} has no cut, so no level could be told")
         if [cut.level for cut in cuts] != list(range(1, len(cuts) + 1)):
             yield Fault("cuts", f"the levels of {code} must be 1, 2, ... without a gap, each once")
         if any(later.theta <= earlier.theta for earlier, later in pairwise(cuts)):

@@ -191,6 +191,8 @@ class Attempt(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """The last answer's moment, or the deadline where time ran out."""
     finish_reason: Mapped[str | None] = mapped_column(String(16))
+    is_preview: Mapped[bool] = mapped_column(default=False)
+    """A look through a learner's eyes: counts for nothing, and goes with all its rows when the look is over."""
 
 
 class Presentation(Base):

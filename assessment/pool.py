@@ -148,12 +148,13 @@ def view_of(form: Form, version: FormVersion, document: FormDocument) -> FormVie
 
 
 def _read_exposure(db: Session, form: CompiledForm) -> Exposure:
-    newest = select(Attempt.id).where(Attempt.form_id == form.form_id).order_by(Attempt.id.desc()).limit(EXPOSURE_ATTEMPTS)
+    counted = (Attempt.form_id == form.form_id, ~Attempt.is_preview)
+    newest = select(Attempt.id).where(*counted).order_by(Attempt.id.desc()).limit(EXPOSURE_ATTEMPTS)
     attempt_ids = db.scalars(newest).all()
     met = (
         select(Presentation.item_id, func.count())
         .join(Attempt, Attempt.id == Presentation.attempt_id)
-        .where(Attempt.form_id == form.form_id, Attempt.id >= min(attempt_ids, default=0))
+        .where(*counted, Attempt.id >= min(attempt_ids, default=0))
         .group_by(Presentation.item_id)
     )
     counts = {form.place_of[item_id]: count for item_id, count in db.execute(met) if item_id in form.place_of}

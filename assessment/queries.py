@@ -4,16 +4,26 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, Subquery, func, or_, select
 from sqlalchemy.orm import Session
 
 from assessment.errors import AttemptNotFound, AttemptOpen, FormNotFound
 from assessment.estimation import Ability
 from assessment.forms import FormDocument
-from assessment.models import AbilityEstimate, Attempt, Form, FormVersion, Presentation, Response
+from assessment.models import AbilityEstimate, Attempt, Form, FormVersion, Item, ItemVersion, Presentation, Response
 from assessment.outcome import composite, scaled_score
 from assessment.pool import CompiledForm, compiled_form, view_of
-from assessment.views import AreaOutcome, AttemptSummary, FormView, Outcome, PersonProgress, ResponseView
+from assessment.views import (
+    AreaOutcome,
+    AttemptSummary,
+    FinishedAttempt,
+    FormView,
+    KeptAnswer,
+    KeptAttempt,
+    Outcome,
+    PersonProgress,
+    ResponseView,
+)
 
 PERSONS_AT_ONCE = 500
 """Persons asked for in one statement."""
@@ -88,13 +98,154 @@ def get_outcome(db: Session, attempt_uuid: UUID, *, tenant_id: int) -> Outcome:
 
 
 def list_outcomes(db: Session, *, tenant_id: int, form_uuid: UUID, person_uuids: Collection[UUID]) -> dict[UUID, PersonProgress]:
-    """Where persons stand in a form by their newest attempts; who never began is not in the answer. Raises FormNotFound."""
+    """Where persons stand in a form by their newest attempts, previews apart; who never began is not in the answer. Raises FormNotFound."""
     view = get_form(db, form_uuid, tenant_id=tenant_id)
     persons = sorted(set(person_uuids))
     progress: dict[UUID, PersonProgress] = {}
     for first in range(0, len(persons), PERSONS_AT_ONCE):
         progress.update(_progress(db, view, tenant_id, persons[first : first + PERSONS_AT_ONCE]))
     return progress
+
+
+def newest_attempts(*, tenant_id: int, form_uuid: UUID) -> Subquery:
+    """Each person's newest attempt on a form, previews apart, for a caller that counts or pages over many people in one statement.
+
+    Returns   a relation with the columns person_uuid, state, started_at, finished_at
+    """
+    newest = _newest_ids(tenant_id, form_uuid)
+    return (
+        select(Attempt.person_uuid, Attempt.state, Attempt.started_at, Attempt.finished_at)
+        .where(Attempt.id.in_(newest))
+        .subquery("newest_attempt")
+    )
+
+
+def count_levels(db: Session, *, tenant_id: int, form_uuid: UUID, persons: Select[UUID]) -> dict[str, dict[int, int]]:
+    """How many of some people reached which level by their newest attempts on a form: by code of the domain, then by level.
+
+    persons   a query of their UUIDs
+    """
+    rows = db.execute(
+        select(AbilityEstimate.domain, AbilityEstimate.level, func.count())
+        .join(Attempt, Attempt.id == AbilityEstimate.attempt_id)
+        .where(Attempt.id.in_(_newest_ids(tenant_id, form_uuid)), Attempt.person_uuid.in_(persons))
+        .group_by(AbilityEstimate.domain, AbilityEstimate.level)
+    )
+    counts: dict[str, dict[int, int]] = {}
+    for domain, level, n in rows:
+        counts.setdefault(domain, {})[level] = n
+    return counts
+
+
+def _newest_ids(tenant_id: int, form_uuid: UUID) -> Select[int]:
+    return (
+        select(func.max(Attempt.id))
+        .join(Form, Form.id == Attempt.form_id)
+        .where(Attempt.tenant_id == tenant_id, Form.uuid == form_uuid, ~Attempt.is_preview)
+        .group_by(Attempt.person_uuid)
+    )
+
+
+def list_kept(db: Session, *, tenant_id: int, person_uuid: UUID) -> list[KeptAttempt]:
+    """All that is kept of a person's attempts, previews apart, the oldest first."""
+    rows = db.execute(
+        select(Attempt, Form.key, FormVersion.uuid)
+        .join(Form, Form.id == Attempt.form_id)
+        .join(FormVersion, FormVersion.id == Attempt.form_version_id)
+        .where(Attempt.tenant_id == tenant_id, Attempt.person_uuid == person_uuid, ~Attempt.is_preview)
+        .order_by(Attempt.id)
+    ).all()
+    ids = [attempt.id for attempt, _, _ in rows]
+    _, estimates = _answers_and_estimates(db, ids)
+    answers: dict[int, list[KeptAnswer]] = {}
+    given = (
+        select(Response, Item.key)
+        .join(Presentation, Presentation.id == Response.presentation_id)
+        .join(Item, Item.id == Presentation.item_id)
+        .where(Response.attempt_id.in_(ids))
+        .order_by(Presentation.position)
+    )
+    for response, key in db.execute(given):
+        answers.setdefault(response.attempt_id, []).append(KeptAnswer(key, response.value, response.received_at, response.active_ms))
+    return [
+        KeptAttempt(
+            attempt_uuid=attempt.uuid,
+            form_key=key,
+            state=attempt.state,
+            started_at=attempt.started_at,
+            finished_at=attempt.finished_at,
+            answers=tuple(answers.get(attempt.id, ())),
+            levels={area.competency: area.level for area in _areas(compiled_form(db, version).view, estimates.get(attempt.id, []))},
+        )
+        for attempt, key, version in rows
+    ]
+
+
+def count_kept(db: Session, *, tenant_id: int) -> tuple[int, int]:
+    """How many attempts and answers are kept of an agency's people, previews apart."""
+    counted = (Attempt.tenant_id == tenant_id, ~Attempt.is_preview)
+    n_attempts = db.scalar(select(func.count()).select_from(Attempt).where(*counted)) or 0
+    return n_attempts, db.scalar(select(func.count(Response.id)).join(Attempt, Attempt.id == Response.attempt_id).where(*counted)) or 0
+
+
+def list_rationales(db: Session, attempt_uuid: UUID, *, tenant_id: int) -> dict[UUID, dict[str, str]]:
+    """Why the right response is right, by presentation, of an attempt that is over. Raises AttemptNotFound, AttemptOpen."""
+    attempt = db.scalars(select(Attempt).where(Attempt.uuid == attempt_uuid, Attempt.tenant_id == tenant_id)).first()
+    if attempt is None:
+        raise AttemptNotFound
+    if attempt.finished_at is None:
+        raise AttemptOpen
+    shown = select(Presentation.uuid, ItemVersion.rationale).join(ItemVersion, ItemVersion.id == Presentation.item_version_id)
+    return {
+        uuid: rationale for uuid, rationale in db.execute(shown.where(Presentation.attempt_id == attempt.id)) if any(rationale.values())
+    }
+
+
+def list_finished(db: Session, *, tenant_id: int, person_uuids: Collection[UUID]) -> list[FinishedAttempt]:
+    """Every finished attempt of some persons, previews apart, the oldest end first."""
+    persons = sorted(set(person_uuids))
+    found: list[FinishedAttempt] = []
+    for first in range(0, len(persons), PERSONS_AT_ONCE):
+        found += _finished(db, tenant_id, persons[first : first + PERSONS_AT_ONCE])
+    return sorted(found, key=lambda one: (one.finished_at, one.started_at, str(one.attempt_uuid)))
+
+
+def _finished(db: Session, tenant_id: int, persons: list[UUID]) -> list[FinishedAttempt]:
+    rows: Any = db.execute(
+        select(Attempt, FormVersion.uuid)
+        .join(FormVersion, FormVersion.id == Attempt.form_version_id)
+        .where(Attempt.tenant_id == tenant_id, Attempt.person_uuid.in_(persons), Attempt.state == "finished", ~Attempt.is_preview)
+    ).all()
+    counts, estimates = _answers_and_estimates(db, [attempt.id for attempt, _ in rows])
+    found = []
+    for attempt, version_uuid in rows:
+        view = compiled_form(db, version_uuid).view
+        areas = _areas(view, estimates.get(attempt.id, []))
+        top_level = max((cut.level for cut in view.cuts), default=1)
+        found.append(
+            FinishedAttempt(
+                attempt_uuid=attempt.uuid,
+                form_uuid=view.uuid,
+                person_uuid=attempt.person_uuid,
+                launch_ref=attempt.launch_ref,
+                started_at=attempt.started_at,
+                finished_at=attempt.finished_at,
+                n_items=counts.get(attempt.id, 0),
+                top_level=top_level,
+                areas=areas,
+                scaled=scaled_score([area.level for area in areas], top_level),
+            )
+        )
+    return found
+
+
+def _answers_and_estimates(db: Session, attempt_ids: list[int]) -> tuple[dict[int, int], dict[int, list[AbilityEstimate]]]:
+    """Of each attempt: how many items were answered, and what was estimated of its areas."""
+    answered = select(Response.attempt_id, func.count()).where(Response.attempt_id.in_(attempt_ids)).group_by(Response.attempt_id)
+    estimates: dict[int, list[AbilityEstimate]] = {}
+    for estimate in db.scalars(select(AbilityEstimate).where(AbilityEstimate.attempt_id.in_(attempt_ids))):
+        estimates.setdefault(estimate.attempt_id, []).append(estimate)
+    return dict(db.execute(answered).all()), estimates
 
 
 def _newest_forms(tenant_id: int) -> Any:
@@ -108,19 +259,9 @@ def _newest_forms(tenant_id: int) -> Any:
 
 
 def _progress(db: Session, view: FormView, tenant_id: int, persons: list[UUID]) -> dict[UUID, PersonProgress]:
-    newest = (
-        select(func.max(Attempt.id))
-        .join(Form, Form.id == Attempt.form_id)
-        .where(Attempt.tenant_id == tenant_id, Form.uuid == view.uuid, Attempt.person_uuid.in_(persons))
-        .group_by(Attempt.person_uuid)
-    )
+    newest = _newest_ids(tenant_id, view.uuid).where(Attempt.person_uuid.in_(persons))
     attempts = db.scalars(select(Attempt).where(Attempt.id.in_(newest))).all()
-    ids = [attempt.id for attempt in attempts]
-    answered = select(Response.attempt_id, func.count()).where(Response.attempt_id.in_(ids)).group_by(Response.attempt_id)
-    counts = dict(db.execute(answered).all())
-    estimates: dict[int, list[AbilityEstimate]] = {}
-    for estimate in db.scalars(select(AbilityEstimate).where(AbilityEstimate.attempt_id.in_(ids))):
-        estimates.setdefault(estimate.attempt_id, []).append(estimate)
+    counts, estimates = _answers_and_estimates(db, [attempt.id for attempt in attempts])
     return {
         attempt.person_uuid: PersonProgress(
             person_uuid=attempt.person_uuid,

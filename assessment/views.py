@@ -211,6 +211,51 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class FinishedAttempt:
+    """One finished attempt, as far as a gradebook needs it; previews are none.
+
+    n_items    items answered
+    top_level  the highest level of its form, 1 or more
+    scaled     as `Outcome.scaled`
+    """
+
+    attempt_uuid: UUID
+    form_uuid: UUID
+    person_uuid: UUID
+    launch_ref: str
+    started_at: datetime
+    finished_at: datetime
+    n_items: int
+    top_level: int
+    areas: tuple[AreaOutcome, ...]
+    scaled: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """One answer as it is kept of a person, for themselves: nothing here tells what is right."""
+
+    item_key: str
+    value: Any
+    answered_at: datetime
+    active_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAttempt:
+    """One attempt as it is kept of a person, for themselves."""
+
+    attempt_uuid: UUID
+    form_key: str
+    state: str
+    started_at: datetime
+    finished_at: datetime | None
+    answers: tuple[KeptAnswer, ...]
+    levels: dict[str, int]
+    """Node key of an area to the level found."""
+
+
+@dataclass(frozen=True, slots=True)
 class PersonProgress:
     """Where one person stands in a form: the newest attempt; areas are empty until it is finished."""
 

@@ -1,5 +1,6 @@
 """The database: base class, column types, engine, and the one transaction that each request or job opens at its edge."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -63,6 +64,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = url
         self.engine = new_engine(url, pool_size=pool_size)
+        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Session]:
@@ -72,12 +74,13 @@ class Database:
         durable   False lets the commit return before the disk has it: for what may be lost in a power cut without harm,
                   such as a login that then has to be begun again. It is never torn, only lost.
         """
-        with Session(self.engine, expire_on_commit=False) as session:
-            connection = session.connection(execution_options={"kaona_write": True, "kaona_durable": durable})
-            if not durable and connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            yield session
-            session.commit()
+        with self._in_turn(), self.engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
+            connection.execution_options(kaona_write=True, kaona_durable=durable)
+            with connection.begin():
+                if not durable and connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                yield session
+                session.flush()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -87,9 +90,28 @@ class Database:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """The writers of one process go one by one: SQLite would let them sleep and try again, while the database stands idle."""
+        has_turn = self._turn is not None and self._turn.acquire(timeout=BUSY_TIMEOUT_SECONDS)
+        try:
+            yield
+        finally:
+            if self._turn is not None and has_turn:
+                self._turn.release()
+
     def dispose(self) -> None:
         """Closes every pooled connection."""
         self.engine.dispose()
+
+
+def connection_of(db: Session) -> Connection:
+    """The connection below a session of `transaction`, for the few statements that every request waits on.
+
+    They pass by the session: what it has not flushed yet they do not see.
+    """
+    bind = db.get_bind()
+    return bind if isinstance(bind, Connection) else db.connection()
 
 
 def new_engine(url: str, *, pool_size: int = 10) -> Engine:

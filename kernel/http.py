@@ -96,7 +96,7 @@ class HttpPolicy:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What came back: status, headers by lower-case name, the whole body, decompressed."""
+    """What came back: status, headers by lower-case name (lines of one name joined by commas), the whole body, decompressed."""
 
     status: int
     headers: Mapping[str, str]
@@ -284,7 +284,7 @@ class GuardedClient:
             _this_thread.call = None
         if call.is_cut:
             raise OutboundFailed(reason="timeout")
-        return HttpResponse(raw.status, {name.lower(): value for name, value in raw.headers.items()}, payload)
+        return HttpResponse(raw.status, {name.lower(): value for name, value in raw.headers.itermerged()}, payload)
 
     def _opened(self, call: _Call) -> urllib3.response.BaseHTTPResponse:
         target = (call.parts.path or "/") + (f"?{call.parts.query}" if call.parts.query else "")

@@ -1,7 +1,7 @@
 """The door of the learning room. Each function works within the caller's transaction and never commits."""
 
 from learning.commands import CatalogueReport, State, load_catalogue, mark_step, plan_path, plan_paths
-from learning.queries import NoteView, PathView, ResourceView, StepView, find_path, list_resources
+from learning.queries import NoteView, PathView, ResourceView, StepView, find_path, get_resource, list_resources
 
 __all__ = [
     "CatalogueReport",
@@ -11,6 +11,7 @@ __all__ = [
     "State",
     "StepView",
     "find_path",
+    "get_resource",
     "list_resources",
     "load_catalogue",
     "mark_step",

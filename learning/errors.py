@@ -29,6 +29,17 @@ class PrerequisiteCycle(Invalid):
     }
 
 
+class ResourceNotFound(NotFound):
+    """The catalogue never held such a resource for this agency."""
+
+    code = "learning_resource_not_found"
+    message: ClassVar = {"th": "ไม่พบกิจกรรมการเรียนรู้นี้ในบัญชีรายการ", "en": "The catalogue holds no such learning activity."}
+    way_on: ClassVar = {
+        "th": "โปรดแจ้งผู้สอนให้เลือกกิจกรรมใหม่ในรายวิชา",
+        "en": "Please ask your teacher to choose another activity in the course.",
+    }
+
+
 class StepNotFound(NotFound):
     """The person's newest path holds no such step."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from learning.choice import Resource
+from learning.errors import ResourceNotFound
 from learning.graph import Milestone, collect_edges
 from learning.models import PathRow, PathStepRow, PrerequisiteRow, ResourceRow
 from learning.reasons import NOTES, REASONS, fill
@@ -98,6 +99,15 @@ def list_resources(db: Session, *, node_key: str | None = None, level: int | Non
     if level is not None:
         wanted = wanted.where(ResourceRow.level == level)
     return [resource_view(row) for row in db.scalars(wanted.order_by(ResourceRow.node_key, ResourceRow.level, ResourceRow.key))]
+
+
+def get_resource(db: Session, resource_uuid: UUID, *, tenant_id: int) -> ResourceView:
+    """One resource, national or the agency's own; also one that is no longer offered, for links that show it. Raises ResourceNotFound."""
+    seen = or_(ResourceRow.tenant_id.is_(None), ResourceRow.tenant_id == tenant_id)
+    row = db.scalars(select(ResourceRow).where(ResourceRow.uuid == resource_uuid, seen)).first()
+    if row is None:
+        raise ResourceNotFound
+    return resource_view(row)
 
 
 def find_path(db: Session, *, tenant_id: int, person_uuid: UUID) -> PathView | None:

@@ -12,12 +12,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import xapi.api as xapi
 from kernel.clock import Clock, system_clock
 from kernel.db import Database
-from lti_tool import errors, health, logs
+from lti_tool import errors, health, logs, openapi
 from lti_tool.keys import lrs_pepper
 from lti_tool.settings import Settings, read_settings
-from lti_tool.views import admin, executive, front, learner, lti, teacher
+from lti_tool.views import admin, designer, executive, front, learner, lti, platforms, privacy, registration, resource, review, teacher
 from lti_tool.web import csrf, fonts, headers, pages
 from lti_tool.web.edge import KaonaApp, reference
+from lti_tool.web.path_sessions import PathSessions
 from lti_tool.workflows import enrolled, statements_arrived
 
 MAX_CONTENT_LENGTH = 6 * 1024 * 1024
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock,
     app.secret = settings.secret_key
     app.database = database or Database(settings.resolved_database_url, pool_size=settings.pool_size)
     app.config.update(MAX_CONTENT_LENGTH=MAX_CONTENT_LENGTH, MAX_FORM_MEMORY_SIZE=MAX_CONTENT_LENGTH, SEND_FILE_MAX_AGE_DEFAULT=86_400)
+    app.wsgi_app = PathSessions(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
     _add_languages(app)
@@ -48,9 +50,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock,
     csrf.register(app)
     errors.register(app)
     health.register(app)
+    openapi.register(app)
     lti.register(app, on_enrolled=lambda db, who: enrolled.place_in_scope(db, who, now=app.clock()))
-    for blueprint in (front.blueprint, learner.blueprint, teacher.blueprint, executive.blueprint, admin.blueprint):
-        app.register_blueprint(blueprint)
+    for page in (front, learner, resource, teacher, review, designer, executive, admin, platforms, privacy):
+        app.register_blueprint(page.blueprint)
+    registration.register(app)
     app.register_blueprint(_lrs(app))
     app.before_request(_bind_log_context)
     return app

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 import assessment.api as assessment
 from kernel.errors import Conflict, Invalid, KaonaError, NotFound
 from lti_tool.lti.errors import LaunchTooLarge
+from lti_tool.lti.return_url import with_messages
 from lti_tool.lti.storage import find_frame_origins
 from lti_tool.web.current import this_app
 from lti_tool.web.edge import KaonaApp, is_database_away, reference
@@ -85,13 +86,29 @@ def answer(error: KaonaError) -> Response:
         response = jsonify(error=body)
     else:
         response = make_response(
-            render_template("errors/page.html", error=error, language=language, reference=reference(), status=status, now=g.get("now"))
+            render_template(
+                "errors/page.html",
+                error=error,
+                language=language,
+                reference=reference(),
+                status=status,
+                now=g.get("now"),
+                way_back=_way_back(error, language),
+            )
         )
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     if status == Unavailable.status:
         response.headers["Retry-After"] = "5"
     return response
+
+
+def _way_back(error: KaonaError, language: str) -> str | None:
+    """The launch's way back to the platform, which gets the sentence for its person and the code for its log."""
+    principal = g.get("principal")
+    if principal is None or principal.return_url is None:
+        return None
+    return with_messages(principal.return_url, error=error.sentence(language), error_log=f"{error.code} {reference()}")
 
 
 def page_language() -> str:

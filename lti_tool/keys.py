@@ -15,3 +15,8 @@ def derive(secret: bytes, purpose: str) -> bytes:
 def lrs_pepper(secret: bytes) -> bytes:
     """The key under which LRS secrets are digested and `more` links signed."""
     return derive(secret, "kaona lrs credentials")
+
+
+def state_key(secret: bytes) -> bytes:
+    """The key that seals the states of logins."""
+    return derive(secret, "kaona login states")

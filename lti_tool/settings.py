@@ -68,6 +68,15 @@ class Settings(BaseModel):
     worker_poll_seconds: float = Field(
         default=0.5, ge=0.05, le=60, description="Pause of an idle worker between two looks into the outbox."
     )
+    worker_threads: int = Field(
+        default=16, ge=1, le=64, description="Calls to other systems that one worker has under way at the same time."
+    )
+    platform_calls_per_second: float = Field(
+        default=5,
+        ge=0.1,
+        le=1000,
+        description="Scores and other queued calls that one platform gets in a second, from all workers together.",
+    )
     allowed_networks: CommaList = Field(
         default=(),
         description="Networks on private addresses that the tool may call, comma separated (`10.1.0.0/16`); loopback counts as private.",
@@ -77,6 +86,15 @@ class Settings(BaseModel):
     )
     trusted_proxies: int = Field(
         default=0, ge=0, le=5, description="Reverse proxies in front that set X-Forwarded-For and X-Forwarded-Proto."
+    )
+    open_registration: bool = Field(
+        default=False,
+        description="`true` lets an LMS register without an invite by `/lti/register?agency=CODE`; it then waits for an approval.",
+    )
+    privacy_contact: str = Field(
+        default="",
+        max_length=200,
+        description="Who answers questions on personal data, shown on the page of what is kept: a name with an e-mail address or telephone.",
     )
     metrics_public: bool = Field(
         default=False, description="`true` lets other machines read `/metrics`; else only a direct request from this machine is answered."
@@ -99,7 +117,9 @@ class Settings(BaseModel):
             raise ValueError("plain HTTP is accepted on loopback only; put a TLS proxy in front and write https://")
         if parts.path not in {"", "/"}:
             raise ValueError("the tool is served at the root of a host; write https://host without a path")
-        return value.rstrip("/")
+        host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname  # urlsplit gives it in lower case
+        is_usual = port in {None, {"https": 443, "http": 80}[parts.scheme]}
+        return f"{parts.scheme}://{host}" if is_usual else f"{parts.scheme}://{host}:{port}"
 
     @field_validator("database_url")
     @classmethod

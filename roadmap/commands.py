@@ -52,6 +52,8 @@ Thing = TypeVar("Thing")
 Told = tuple[int, Mapping[str, Any]] | tuple[int, Mapping[str, Any], bool]
 """An agency, a statement, and whether the LRS holds it as voided."""
 
+LOCKS_A_KIND = 256
+"""Locks that the people, or the statements, of one agency share."""
 BATCH = 1_000
 """Rows that are held at once while statements or evidence stream by."""
 ANYONE = "*"
@@ -232,6 +234,15 @@ def place_person(
     person.left_at = None
     db.flush()
     return queries.person_view(person)
+
+
+def place_people(db: Session, *, tenant_id: int, person_uuids: Collection[UUID], now: datetime) -> None:
+    """Puts many people into the agency's scope at once, as `place_person` does with one of whom nothing else is known."""
+    if person_uuids:
+        rows = [{"tenant_id": tenant_id, "person_uuid": person, "unit_label": {}, "placed_at": now} for person in person_uuids]
+        insert = _insert(db, PersonScope)
+        back = {"set_": {"left_at": None}, "where": PersonScope.left_at.is_not(None)}
+        db.execute(insert.on_conflict_do_update(index_elements=["tenant_id", "person_uuid"], **back), rows)
 
 
 def leave_scope(db: Session, *, tenant_id: int, person_uuid: UUID, now: datetime) -> bool:
@@ -448,9 +459,13 @@ def _check_role(db: Session, framework_id: str, code: str) -> None:
 
 
 def _wait_turn(db: Session, kind: str, tenant_id: int, names: Collection[UUID]) -> None:
-    """Holds these names until the transaction ends, in one order for all; SQLite has one writer anyway."""
+    """Holds these names until the transaction ends, in one order for all; SQLite has one writer anyway.
+
+    The names share a fixed number of locks: a server has room for some thousand in all, and one batch may name as many people.
+    """
     if names and _is_postgresql(db):
-        keys = sorted(derived_uuid("lock", kind, str(tenant_id), str(name)).int >> 65 for name in names)
+        shares = {name.int % LOCKS_A_KIND for name in names}
+        keys = sorted(derived_uuid("lock", kind, str(tenant_id), str(share)).int >> 65 for share in shares)
         db.execute(text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key"), {"keys": keys})
 
 

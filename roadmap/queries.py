@@ -41,6 +41,11 @@ from roadmap.views import (
 _KEPT = "roadmap.frameworks"
 """Where a session keeps what was read of frameworks."""
 
+MAX_VIEWS = 64
+"""Framework versions kept in one process."""
+_VIEWS: dict[tuple[str, str, str], FrameworkView] = {}
+"""By id, digest and status."""
+
 DEFAULT_FRAMEWORK = "th-ds-2567"
 """The framework of an agency that has adopted none."""
 
@@ -51,18 +56,31 @@ def list_frameworks(db: Session) -> list[FrameworkView]:
 
 
 def get_framework(db: Session, framework_id: str) -> FrameworkView:
-    """One framework version with its nodes, roles and scale; read once a session. Raises UnknownFramework."""
-    kept = _kept(db).views
+    """One framework version with its nodes, roles and scale; read once a process. Raises UnknownFramework."""
+    kept = _kept(db)
     if framework_id not in kept:
-        kept[framework_id] = _read_framework(db, framework_id)
+        known = db.execute(select(Framework.id, Framework.digest, Framework.status).where(Framework.id == framework_id)).first()
+        if known is None:
+            raise UnknownFramework(framework=framework_id)
+        kept[framework_id] = _shared_view(db, known.id, known.digest, known.status)
     return kept[framework_id]
 
 
+def _shared_view(db: Session, framework_id: str, digest: str, status: str) -> FrameworkView:
+    """The view of a version whose content this process has read before, or reads now: id and digest name the content."""
+    name = (framework_id, digest, status)
+    view = _VIEWS.get(name)
+    if view is None:
+        view = _read_framework(db, framework_id)
+        if len(_VIEWS) >= MAX_VIEWS:
+            _VIEWS.clear()
+        _VIEWS[name] = view
+    return view
+
+
 def _read_framework(db: Session, framework_id: str) -> FrameworkView:
-    framework = db.get(Framework, framework_id)
-    if framework is None:
-        raise UnknownFramework(framework=framework_id)
-    nodes = _nodes(db, framework_id)
+    framework = db.get_one(Framework, framework_id)
+    nodes = _read_nodes(db, framework_id)
     role_rows = db.scalars(select(FrameworkRole).where(FrameworkRole.framework_id == framework_id).order_by(FrameworkRole.position))
     roles: dict[str, list[RoleView]] = {}
     for role in role_rows:
@@ -169,9 +187,7 @@ def standing_of(db: Session, *, tenant_id: int, person_uuid: UUID, today: date, 
 def standings_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID], today: date, now: datetime) -> dict[UUID, list[Standing]]:
     """Where each of these people of one agency stands; everything is asked once for all of them, so give a few hundred at a time."""
     framework_id = active_framework_id(db, tenant_id=tenant_id, on=today)
-    nodes = _nodes(db, framework_id)
-    if not nodes:
-        raise UnknownFramework(framework=framework_id)
+    nodes = get_framework(db, framework_id).nodes
     attained = _attainments_of(db, tenant_id=tenant_id, person_uuids=person_uuids, now=now)
     held = select(PersonScope.person_uuid, PersonScope.role, PersonScope.personnel_group).where(
         PersonScope.tenant_id == tenant_id, PersonScope.person_uuid.in_(person_uuids)
@@ -287,16 +303,9 @@ def _standings(
     return standings
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Kept:
+def _kept(db: Session) -> dict[str, FrameworkView]:
     """What a session has read of frameworks, by id: a version never changes once it is loaded."""
-
-    views: dict[str, FrameworkView] = dataclasses.field(default_factory=dict)
-    nodes: dict[str, tuple[NodeView, ...]] = dataclasses.field(default_factory=dict)
-
-
-def _kept(db: Session) -> _Kept:
-    kept: _Kept = db.info.setdefault(_KEPT, _Kept())
+    kept: dict[str, FrameworkView] = db.info.setdefault(_KEPT, {})
     return kept
 
 
@@ -304,14 +313,6 @@ def _kept(db: Session) -> _Kept:
 def _forget(db: Session, _transaction: object) -> None:
     """A version that was loaded in this transaction may be gone."""
     db.info.pop(_KEPT, None)
-
-
-def _nodes(db: Session, framework_id: str) -> tuple[NodeView, ...]:
-    """The nodes of a framework version in its order; none when it is not loaded."""
-    kept = _kept(db).nodes
-    if framework_id not in kept and (nodes := _read_nodes(db, framework_id)):
-        kept[framework_id] = nodes
-    return kept.get(framework_id, ())
 
 
 def _read_nodes(db: Session, framework_id: str) -> tuple[NodeView, ...]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BACKENDS = ("sqlite", "postgresql")
 
+NOW = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
+
 ROOM_BYTES = 4 * 1024**3
 
 QUICK_POSTGRESQL = {"fsync": "off", "full_page_writes": "off", "checkpoint_timeout": "'1h'", "max_wal_size": "'4GB'"}
@@ -47,7 +49,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def now() -> datetime:
     """The moment at which tests happen: 22 November 2569, half past nine in the morning in Bangkok."""
-    return datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
+    return NOW
 
 
 @pytest.fixture(scope="session")
@@ -90,15 +92,17 @@ class DatabaseMaker:
         self._folder = folder
         self._server = server
         self._numbers = itertools.count(1)
-        self._templates: dict[frozenset[str], str] = {}
+        self._templates: dict[tuple[frozenset[str], bool], str] = {}
 
-    def new(self) -> str:
-        """Address of a database of its own, empty but for its tables."""
+    def new(self, *, stocked: bool = False) -> str:
+        """Address of a database of its own, empty but for its tables; `stocked`: with the default content in them."""
+        if stocked:
+            import lti_tool.app  # noqa: F401  every table that the content needs is known
         metadatas = _known_metadatas()
-        tables = frozenset(name for metadata in metadatas for name in metadata.tables)
-        template = self._templates.get(tables)
+        kind = (frozenset(name for metadata in metadatas for name in metadata.tables), stocked)
+        template = self._templates.get(kind)
         if template is None:
-            template = self._templates[tables] = self._create(metadatas)
+            template = self._templates[kind] = self._create(metadatas, stocked=stocked)
         name = f"kaona_{os.getpid()}_{next(self._numbers)}"
         if self.backend == "sqlite":
             target = self._folder / f"{name}.sqlite"
@@ -124,7 +128,7 @@ class DatabaseMaker:
             name = make_url(url).database
             self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def _create(self, metadatas: list[MetaData]) -> str:
+    def _create(self, metadatas: list[MetaData], *, stocked: bool) -> str:
         name = f"template_{os.getpid()}_{len(self._templates)}"
         if self.backend == "sqlite":
             path = self._folder / f"{name}.sqlite"
@@ -136,6 +140,8 @@ class DatabaseMaker:
         for metadata in metadatas:
             metadata.create_all(engine)
         engine.dispose()
+        if stocked:
+            _stock(url)
         return str(path) if self.backend == "sqlite" else name
 
     def _url(self, name: str) -> str:
@@ -145,6 +151,20 @@ class DatabaseMaker:
     def _run(self, statement: str) -> None:
         assert self._server
         _run_on(self._server, statement)
+
+
+def _stock(url: str) -> None:
+    """Loads the default content, and leaves all of it in the file itself, which is copied."""
+    from lti_tool.workflows import content
+
+    database = Database(url)
+    with database.transaction() as db:
+        content.load_defaults(db, now=NOW)
+    if database.engine.dialect.name == "sqlite":
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.dispose()
 
 
 def _quick_folder() -> str | None:
@@ -180,9 +200,9 @@ def database_maker(backend: str, request: pytest.FixtureRequest) -> Iterator[Dat
 
 
 @pytest.fixture
-def database(database_maker: DatabaseMaker) -> Iterator[Database]:
-    """A real, empty database of its own, on SQLite and on PostgreSQL in turn."""
-    url = database_maker.new()
+def database(database_maker: DatabaseMaker, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A real database of its own, on SQLite and on PostgreSQL in turn; empty, or with the default content for tests marked `stocked`."""
+    url = database_maker.new(stocked=request.node.get_closest_marker("stocked") is not None)
     database = Database(url, pool_size=5)
     yield database
     database.dispose()

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -145,6 +146,12 @@ class BareTool:
     is_key_set_up: bool = True
     published: list[SigningKey] = field(default_factory=list)
     n_key_set_requests: int = 0
+    content: list[dict[str, Any]] = field(default_factory=list)
+    """What a deep linking request is answered with."""
+    answer_changes: dict[str, Any] = field(default_factory=dict)
+    """Laid over the claims of that answer."""
+    registrations: list[dict[str, str]] = field(default_factory=list)
+    """Queries that the registration address received."""
 
     def app(self) -> Flask:
         app = Flask("bare_tool")
@@ -158,7 +165,16 @@ class BareTool:
         @app.post("/lti/launch")
         def launch() -> Any:
             self.launches.append(request.form.to_dict())
-            return redirect("/page", 303)
+            claims = _unverified_claims(request.form.get("id_token", ""))
+            return self.picker(claims) if names.DEEP_LINKING_SETTINGS in claims else redirect("/page", 303)
+
+        @app.get("/lti/register")
+        def register() -> Any:
+            self.registrations.append(request.args.to_dict())
+            return (
+                "<!doctype html><title>Registration</title><h1>ลงทะเบียนแล้ว</h1><script>"
+                "(window.opener || window.parent).postMessage({subject: 'org.imsglobal.lti.close'}, '*')</script>"
+            )
 
         @app.get("/page")
         def page() -> str:
@@ -172,6 +188,57 @@ class BareTool:
             return {"keys": [key.jwk() for key in (self.published or [self.key])]}
 
         return app
+
+    def picker(self, claims: dict[str, Any]) -> str:
+        """A page whose one form hands the content back."""
+        address = escape(claims[names.DEEP_LINKING_SETTINGS]["deep_link_return_url"])
+        token = self.content_answer(claims)
+        return (
+            "<!doctype html><title>Picker</title><h1>เลือกเนื้อหา</h1>"
+            f'<form method="post" action="{address}"><input type="hidden" name="JWT" value="{token}"><button>ส่ง</button></form>'
+        )
+
+    def content_answer(self, claims: dict[str, Any], *, key: SigningKey | None = None, kid: str | None = None) -> str:
+        """The deep linking response that a right tool signs, with this tool's changes."""
+        moment = int(time.time())
+        answer = {
+            "iss": claims["aud"],
+            "aud": claims["iss"],
+            "iat": moment - 5,
+            "exp": moment + 300,
+            "nonce": str(uuid.uuid4()),
+            names.DEPLOYMENT_ID: claims[names.DEPLOYMENT_ID],
+            names.MESSAGE_TYPE: "LtiDeepLinkingResponse",
+            names.VERSION: "1.3.0",
+            names.CONTENT_ITEMS: self.content,
+        } | self.answer_changes
+        key = key or self.key
+        kept = {name: value for name, value in answer.items() if value is not None}
+        return jwt.encode(kept, key.private, "RS256", headers={"kid": kid or key.kid})
+
+    def client_metadata(self, **changes: Any) -> dict[str, Any]:
+        """A registration document as a right tool posts it; changes by name, those of the tool configuration under `configuration`."""
+        configuration = {
+            "domain": self.url.partition("://")[2],
+            "target_link_uri": f"{self.url}/lti/launch",
+            "description": "แบบประเมิน",
+            "claims": ["iss", "sub", "name", "email"],
+            "messages": [{"type": "LtiDeepLinkingRequest", "target_link_uri": f"{self.url}/lti/pick", "label": "Pick"}],
+            "custom_parameters": {"context_history": "$Context.id.history"},
+        } | changes.pop("configuration", {})
+        document = {
+            "application_type": "web",
+            "response_types": ["id_token"],
+            "grant_types": ["client_credentials", "implicit"],
+            "initiate_login_uri": f"{self.url}/lti/login",
+            "redirect_uris": [f"{self.url}/lti/launch"],
+            "client_name": "ก้าวหน้า",
+            "jwks_uri": f"{self.url}/lti/jwks.json",
+            "token_endpoint_auth_method": "private_key_jwt",
+            "scope": " ".join([*names.AGS_SCOPES, names.SCOPE_MEMBERS]),
+            names.TOOL_CONFIGURATION: configuration,
+        } | changes
+        return {name: value for name, value in document.items() if value is not None}
 
     def authentication_request(self, login: dict[str, str]) -> dict[str, str]:
         """What a right tool asks after this login initiation, with this tool's changes."""
@@ -227,6 +294,32 @@ class Pair:
         """The claims of a launch, verified against the published key set by PyJWT."""
         return verified_claims(self.running, self.launch(person_id, activity_id)["id_token"])
 
+    def registration_token(self, choice: str = "new") -> str:
+        """The token that the LMS puts into the address of the registration frame."""
+        with self.running.browser(ADMINISTRATOR) as browser:
+            browser.open_registration(f"{self.tool.url}/lti/register", choice=choice)
+        return self.tool.registrations[-1]["registration_token"]
+
+    def register(self, token: str, method: str = "POST", **changes: Any) -> requests.Response:
+        """The registration endpoint's answer to the tool's document with changes."""
+        document = self.tool.client_metadata(**changes) if method != "GET" else None
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return requests.request(method, f"{self.url}/mod/lti/openid-registration.php", json=document, headers=headers, timeout=10)
+
+    def pick(self, *items: dict[str, Any], activity_id: str = "", person_id: str = TEACHER, **answer: Any) -> requests.Response:
+        """The activity form as the LMS fills it from what the tool's picker returned."""
+        self.tool.content, self.tool.answer_changes = list(items), answer
+        with self.running.browser(person_id) as browser:
+            return browser.return_content(browser.open_picker(COURSE_ID, "1", activity_id=activity_id))
+
+    def place(self, *items: dict[str, Any]) -> list[str]:
+        """Ids of the activities that a teacher made of these items by saving the form."""
+        before = set(self.lms.catalogue.activities)
+        form = self.pick(*items)
+        with self.running.browser(TEACHER) as browser:
+            browser.submit_form(form, form="activity")
+        return [each for each in self.lms.catalogue.activities if each not in before]
+
     def ask_token(self, scopes: list[str] | None = None, **changes: Any) -> requests.Response:
         """The token endpoint's answer; changes go into the form."""
         form = {
@@ -236,7 +329,7 @@ class Pair:
             "scope": " ".join(scopes if scopes is not None else [*names.AGS_SCOPES, names.SCOPE_MEMBERS]),
             **changes,
         }
-        return requests.post(f"{self.url}/lti/token", data=form, timeout=10)
+        return requests.post(f"{self.url}/mod/lti/token.php", data=form, timeout=10)
 
     def call(
         self, method: str, url: str, *, scopes: list[str] | None = None, token: str | None = None, **options: Any
@@ -255,7 +348,7 @@ def running_pair(**overrides: Any) -> Iterator[Pair]:
     server = serve(tool.app(), listener=listener)
     try:
         with running_lms(tool.url, **overrides) as running:
-            tool.auth_url = f"{running.url}/lti/auth"
+            tool.auth_url = f"{running.url}/mod/lti/auth.php"
             yield Pair(running=running, tool=tool)
     finally:
         server.close()
@@ -263,7 +356,7 @@ def running_pair(**overrides: Any) -> Iterator[Pair]:
 
 def verified_claims(running: RunningLms, id_token: str, **options: Any) -> dict[str, Any]:
     """The claims of an id_token that PyJWT, a library of other people's, accepts against the published key set."""
-    published = requests.get(f"{running.url}/lti/certs", timeout=10).json()
+    published = requests.get(f"{running.url}/mod/lti/certs.php", timeout=10).json()
     key = jwt.PyJWKSet.from_dict(published)[jwt.get_unverified_header(id_token)["kid"]]
     return jwt.decode(id_token, key, algorithms=["RS256"], audience=running.tool.client_id, issuer=running.url, **options)
 
@@ -276,3 +369,10 @@ def with_person(config_people: tuple[Person, ...], person_id: str, **changes: An
 @functools.cache
 def _tool_key() -> SigningKey:
     return SigningKey.generate()
+
+
+def _unverified_claims(token: str) -> dict[str, Any]:
+    try:
+        return jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return {}

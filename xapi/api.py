@@ -10,16 +10,20 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from kernel import strictjson
-from xapi import auth, query, store
+from xapi import auth, links, query, store
 from xapi.auth import KeyView, NewKey
 from xapi.blueprint import create_lrs
 from xapi.errors import StatementInvalid
 from xapi.migrate import migrate
 from xapi.models import statement as statement_table
+from xapi.openapi import SECURITY as OPENAPI_SECURITY
+from xapi.openapi import paths as openapi_paths
+from xapi.openapi import schemas as openapi_schemas
 from xapi.validation import validate_statement
 from xapi.vocabulary import V2
 
 __all__ = [
+    "OPENAPI_SECURITY",
     "KeyView",
     "NewKey",
     "StatementInvalid",
@@ -29,8 +33,11 @@ __all__ = [
     "create_lrs",
     "has_statement",
     "iter_statements",
+    "iter_statements_of",
     "list_keys",
     "migrate",
+    "openapi_paths",
+    "openapi_schemas",
     "revoke_key",
     "store_statements",
     "validate_statement",
@@ -98,6 +105,21 @@ def iter_statements(db: Session, *, tenant_id: int | None = None, after: int = 0
                 yield StoredStatement(row.seq, tenant, row.id, row.stored, orjson.loads(row.document), row.voided)
 
 
+def iter_statements_of(db: Session, *, tenant_id: int, agent: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The statements whose actor or object is one agent, in the order of arrival, voided ones left out.
+
+    agent   with one identifier, as in a statement
+    """
+    identifier = links.identifier_of(agent)
+    assert identifier is not None
+    wanted = query.Filter(keys=(links.agent_key(identifier),), ascending=True)
+    page: query.Page | None = query.first_page(db.connection(), wanted, tenant_id=tenant_id)
+    while page is not None:
+        found = query.read_page(db.connection(), page, tenant_id=tenant_id, mine=None)
+        yield from map(orjson.loads, found.documents)
+        page = found.next
+
+
 def count_statements(db: Session, *, tenant_id: int | None = None) -> int:
     """How many statements are stored, voided ones too; of one tenant or of all."""
     count = select(func.count()).select_from(statement_table)
@@ -118,8 +140,8 @@ def create_key(
     return auth.create_key(db.connection(), tenant_id=tenant_id, name=name, scopes=scopes, now=now, expires_at=expires_at, pepper=pepper)
 
 
-def list_keys(db: Session, *, tenant_id: int) -> list[KeyView]:
-    """The credentials of a tenant, oldest first, ended ones too."""
+def list_keys(db: Session, *, tenant_id: int | None) -> list[KeyView]:
+    """The credentials of a tenant, or of all (None), oldest first, ended ones too."""
     return auth.list_keys(db.connection(), tenant_id=tenant_id)
 
 

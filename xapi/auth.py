@@ -106,9 +106,10 @@ def create_key(
     return made
 
 
-def list_keys(db: Connection, *, tenant_id: int) -> list[KeyView]:
-    """The credentials of a tenant, oldest first, ended ones too."""
-    rows = db.execute(select(credential).where(credential.c.tenant_id == tenant_id).order_by(credential.c.created_at, credential.c.key))
+def list_keys(db: Connection, *, tenant_id: int | None) -> list[KeyView]:
+    """The credentials of a tenant, or of all (None), oldest first, ended ones too."""
+    whose = credential.c.tenant_id == tenant_id if tenant_id is not None else true()
+    rows = db.execute(select(credential).where(whose).order_by(credential.c.created_at, credential.c.key))
     return [
         KeyView(row.key, row.name, tuple(row.scopes.split()), row.created_at, row.expires_at, row.revoked_at, row.last_used_at)
         for row in rows

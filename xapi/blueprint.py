@@ -47,12 +47,11 @@ from xapi.request import (
     uuid,
 )
 from xapi.validation import validate_statement
-from xapi.vocabulary import CONSISTENT_THROUGH_HEADER, V1, V2, VERSION_HEADER, VERSIONS
+from xapi.vocabulary import CONSISTENT_THROUGH_HEADER, MOUNTS, VERSION_HEADER, VERSIONS
 
 OnStored = Callable[[Session, int, list[dict[str, Any]]], None]
 """Told of new statements inside their transaction: session, tenant, statements as they will be given back."""
 
-MOUNTS = {"/xapi": V2, "/xapi/1.0.3": V1}
 _METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"]
 
 

@@ -6,6 +6,8 @@ V1: Final = "1.0.3"
 V2: Final = "2.0.0"
 VERSIONS: Final = (V2, "1.0.3", "1.0.2", "1.0.1", "1.0.0")
 """What the About resource names, newest first."""
+MOUNTS: Final = {"/xapi": V2, "/xapi/1.0.3": V1}
+"""Where the LRS stands, and in whose terms it refuses a request without version there."""
 DEFAULT_STATEMENT_VERSION: Final = {V1: "1.0.0", V2: V2}
 """The `version` of a statement that came without one (xAPI 1.0.3, Data 2.4.10; IEEE 9274.1.1, 4.2.4.3)."""
 

@@ -31,6 +31,7 @@ class LazyGroup(click.Group):
         "framework": ("lti_tool.cli.content:framework", "Competency frameworks."),
         "items": ("lti_tool.cli.content:items", "The item bank and its test forms."),
         "lrs": ("lti_tool.cli.lrs:lrs", "The learning record store."),
+        "roster": ("lti_tool.cli.roster:roster", "Members of courses, as their platforms tell."),
         "score": ("lti_tool.cli.score:score", "Scores on their way to the LMS."),
         "roadmap": ("lti_tool.cli.roadmap:roadmap", "Evidence and attainment."),
         "admin": ("lti_tool.cli.admin:admin", "Rights of executives and administrators."),

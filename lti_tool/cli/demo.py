@@ -18,7 +18,7 @@ import requests
 from lti_tool.cli.processes import end_by
 from lti_tool.dev.installation import Installation, prepare
 
-READY_SECONDS = 60
+READY_SECONDS = 120
 FEWEST_PEOPLE = 20
 """With fewer, some page of the demonstration would be empty."""
 
@@ -32,14 +32,15 @@ LOG = "kaona.log"
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the tool.")
 @click.option("--lms-port", type=click.IntRange(1, 65535), default=8001, show_default=True, help="Port of the demo LMS.")
 @click.option("--fresh", is_flag=True, help="Forget what earlier demonstrations stored in var/demo and begin again.")
+@click.option("--apart", is_flag=True, help="Serve the demo LMS under another name, so that browsers take the tool for a third party.")
 @click.option("--people", type=click.IntRange(FEWEST_PEOPLE), help="Make fewer people, for a quicker first start.  [default: all 200]")
-def demo(*, once: bool, port: int, lms_port: int, fresh: bool, people: int | None) -> None:
+def demo(*, once: bool, port: int, lms_port: int, fresh: bool, apart: bool, people: int | None) -> None:
     """Run the tool and a demo LMS with made-up people on this machine."""
     if port == lms_port:
         raise click.UsageError("the tool and the demo LMS need a port each: --port and --lms-port are equal")
     end_by(_interrupt)  # as Ctrl-C does: the servers are stopped in order
     if once:
-        _walk_once(people)
+        _walk_once(people, _lms_host(is_apart=apart))
         return
     folder = Path(os.environ.get("KAONA_DATA_DIR") or "var") / "demo"
     for number, option in ((port, "--port"), (lms_port, "--lms-port")):
@@ -47,7 +48,7 @@ def demo(*, once: bool, port: int, lms_port: int, fresh: bool, people: int | Non
             raise click.ClickException(f"port {number} is in use; end what runs there or choose another by {option} (then also --fresh)")
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
-    installation = prepare(folder, port=port, lms_port=lms_port, say=_say, people=people)
+    installation = prepare(folder, port=port, lms_port=lms_port, say=_say, people=people, lms_host=_lms_host(is_apart=apart))
     with _running(installation):
         _print_addresses(installation)
         try:
@@ -57,13 +58,13 @@ def demo(*, once: bool, port: int, lms_port: int, fresh: bool, people: int | Non
             click.echo("\nstopped", err=True)
 
 
-def _walk_once(people: int | None) -> None:
+def _walk_once(people: int | None, lms_host: str) -> None:
     from lti_tool.dev.story import Story, StoryFailed
 
     with tempfile.TemporaryDirectory(prefix="kaona-demo-") as name:
         port, lms_port = _free_port(), _free_port()
         started = time.perf_counter()
-        installation = prepare(Path(name), port=port, lms_port=lms_port, say=_say, people=people)
+        installation = prepare(Path(name), port=port, lms_port=lms_port, say=_say, people=people, lms_host=lms_host)
         _say(f"set-up took {time.perf_counter() - started:.1f} s")
         with _running(installation):
             started = time.perf_counter()
@@ -128,6 +129,11 @@ def _print_addresses(installation: Installation) -> None:
 
   Ctrl-C ends it. What was done stays in {installation.folder} (begin again with --fresh); the log is {installation.folder / LOG}."""
     )
+
+
+def _lms_host(*, is_apart: bool) -> str:
+    """Name of the demo LMS on this machine: the tool's own, or one that makes it another site to a browser."""
+    return "localhost" if is_apart else "127.0.0.1"
 
 
 def _interrupt(_number: int, _frame: object) -> None:

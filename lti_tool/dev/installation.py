@@ -34,6 +34,7 @@ class Record:
     lrs_secret: str
     people: int | None = None
     """How many of the made-up people there are; None is all."""
+    lms_host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Installation:
     lrs_secret: str
     """Made up for the demonstration and printed by it; a real secret is never stored."""
     world: World
+    lms_host: str = "127.0.0.1"
+    """Name of the LMS: `localhost` makes it another site than the tool, to a browser."""
 
     @property
     def tool_url(self) -> str:
@@ -57,7 +60,7 @@ class Installation:
     @property
     def lms_url(self) -> str:
         """Address of the demo LMS."""
-        return f"http://127.0.0.1:{self.lms_port}"
+        return f"http://{self.lms_host}:{self.lms_port}"
 
     def environment(self) -> dict[str, str]:
         """The settings of the tool's processes."""
@@ -69,11 +72,14 @@ class Installation:
         return serve(create_lms(config), port=self.lms_port)
 
 
-def prepare(folder: Path, *, port: int, lms_port: int, say: Callable[[str], None], people: int | None = None) -> Installation:
+def prepare(
+    folder: Path, *, port: int, lms_port: int, say: Callable[[str], None], people: int | None = None, lms_host: str = "127.0.0.1"
+) -> Installation:
     """Makes the folder's database with the made-up people, or finds it made.
 
-    say      told of progress, one line at a time
-    people   how many of them, of all kinds; None makes all; a folder that is made keeps those it has
+    say        told of progress, one line at a time
+    people     how many of them, of all kinds; None makes all; a folder that is made keeps those it has
+    lms_host   name of the LMS, of this machine
     """
     folder.mkdir(parents=True, exist_ok=True)
     record_path = folder / RECORD
@@ -85,26 +91,27 @@ def prepare(folder: Path, *, port: int, lms_port: int, say: Callable[[str], None
     try:
         if record_path.exists():
             record = Record(**loads(record_path.read_bytes()))
-            if (record.port, record.lms_port) != (port, lms_port):
+            if (record.port, record.lms_port, record.lms_host) != (port, lms_port, lms_host):
+                apart = " --apart" if record.lms_host == "localhost" else ""
                 raise click.ClickException(
                     f"the demonstration in {folder} was made for ports {record.port} and {record.lms_port}: "
-                    f"start it with --port {record.port} --lms-port {record.lms_port}, or begin again with --fresh"
+                    f"start it with --port {record.port} --lms-port {record.lms_port}{apart}, or begin again with --fresh"
                 )
         else:
             for leftover in folder.iterdir():  # a preparation that was broken off
                 leftover.unlink() if leftover.is_file() else shutil.rmtree(leftover)
             say("loading frameworks, items, the form and the catalogue ...")
             form = _load_content(database)
-            lms_url = f"http://127.0.0.1:{lms_port}"
+            lms_url = f"http://{lms_host}:{lms_port}"
             config = _config(world, lms_url=lms_url, tool_url=settings.public_url, form=form, folder=folder)
             made = seed.fill(database, world, form_uuid=form.uuid, columns=_columns(config), settings=settings, lms_url=lms_url, say=say)
-            record = Record(port, lms_port, made.lrs_key, made.lrs_secret, people)
+            record = Record(port, lms_port, made.lrs_key, made.lrs_secret, people, lms_host)
             record_path.touch(mode=0o600)
             record_path.write_bytes(dumps(asdict(record)))
         form = _load_content(database)
     finally:
         database.dispose()
-    return Installation(folder, port, lms_port, form, record.lrs_key, record.lrs_secret, world)
+    return Installation(folder, port, lms_port, form, record.lrs_key, record.lrs_secret, world, lms_host)
 
 
 def _fewer(world: World, people: int | None) -> World:
@@ -133,7 +140,7 @@ def _columns(config: LmsConfig) -> dict[str, str]:
     try:
         with lms.store.transaction() as db:
             return {
-                item.resource_link_id: f"{config.base_url}/lti/services/{course.id}/lineitems/{item.id}/lineitem"
+                item.resource_link_id: f"{config.base_url}/mod/lti/services.php/{course.id}/lineitems/{item.id}/lineitem"
                 f"?type_id={item.deployment_id}"
                 for course in config.courses
                 for item in gradebook.list_line_items(db, course.id)

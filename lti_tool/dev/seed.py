@@ -28,13 +28,13 @@ from lti_tool.settings import Settings
 from lti_tool.workflows.attempt_finished import record_outcome
 
 TARGETS: dict[str | None, dict[str, int]] = {
-    None: {"DLIT": 1, "DGOV": 1, "DLEAD": 1},
+    None: {"DLIT": 3, "DGOV": 3, "DLEAD": 3},
     "OPS": {"DLIT": 2, "DGOV": 1, "DLEAD": 1},
     "SUP": {"DLIT": 2, "DGOV": 2, "DLEAD": 2},
     "EXE": {"DLIT": 2, "DGOV": 2, "DLEAD": 3},
 }
-"""Levels that the made-up agencies ask for, by role, and of everyone whose role is not known; no source prints any, so agencies
-enter their own."""
+"""Levels that the made-up agencies ask for, by role; of everyone whose role is not known all there is, so that whoever comes by a new
+registration finds something to learn. No source prints any levels, so agencies enter their own."""
 
 FRAMEWORK = "th-ds-2567"
 PER_TRANSACTION = 10
@@ -97,9 +97,9 @@ def _add_agency(db: Session, agency: Agency, *, lms_url: str, settings: Settings
         db,
         issuer=lms_url,
         client_id=agency.client_id,
-        auth_url=f"{lms_url}/lti/auth",
-        token_url=f"{lms_url}/lti/token",
-        jwks_url=f"{lms_url}/lti/certs",
+        auth_url=f"{lms_url}/mod/lti/auth.php",
+        token_url=f"{lms_url}/mod/lti/token.php",
+        jwks_url=f"{lms_url}/mod/lti/certs.php",
         deployment=agency.deployment_id,
         tenant=agency.key,
         now=now,

@@ -1,6 +1,6 @@
 """The story of one official from the LMS to the nation's roadmap, walked over real HTTP without a person.
 
-Eight steps, each printed with its figure; the first that is not as it must be ends the walk.
+Ten steps, each printed with its figure; the first that is not as it must be ends the walk.
 """
 
 import html
@@ -19,11 +19,11 @@ import requests
 
 from kernel.langmap import text_in
 from lti_tool.dev.installation import Installation
-from lti_tool.dev.lms.client import Browser, find_form
+from lti_tool.dev.lms.client import Browser, find_form, forms_of
 from lti_tool.dev.respondent import Respondent, form_fields
 from lti_tool.dev.world import STAFF, Official
 
-STEPS = 8
+STEPS = 10
 MIN_ITEMS, MAX_ITEMS = 12, 20
 AREAS = 3
 RESUME_AT = 5
@@ -54,6 +54,11 @@ class Story:
         newcomers = (each for each in installation.world.officials if each.history == "not_started" and each.agency == self._agency)
         self.official: Official = next(newcomers)
         self.browser = Browser(installation.lms_url)
+        self.client_id = ""
+        """Client id that the LMS gave the tool at its registration."""
+        self.link = ""
+        """Activity that the teacher placed."""
+        self.points = ""
         self.attempt: UUID | None = None
         self.n_items = 0
         self._consumer = requests.Session()
@@ -66,12 +71,14 @@ class Story:
         return self.installation.world.agencies[0].key
 
     @property
-    def _assessment_link(self) -> str:
-        return f"{self.installation.world.agencies[0].course_id}1"
+    def _course(self) -> str:
+        return self.installation.world.agencies[0].course_id
 
     def walk(self) -> int:
         """All steps in order. Returns how many. Raises StoryFailed."""
         steps = (
+            self.register_the_tool,
+            self.place_an_activity,
             self.launch_in_thai,
             self.sit_the_assessment,
             self.read_the_result,
@@ -92,19 +99,61 @@ class Story:
             self._say(f"{self._step}/{STEPS}  {figure}  [{time.perf_counter() - started:.1f} s]")
         return len(steps)
 
-    def launch_in_thai(self) -> str:
-        """The LMS registered the tool; a learner launches from a course page, in an iframe, in Thai."""
+    def register_the_tool(self) -> str:
+        """The agency's invite, pasted into the LMS, registers the tool there; the LMS's administrator activates it."""
+        invite = json.loads(self._command("platform", "invite", "--tenant", self._agency, "--json"))
+        with Browser(self.installation.lms_url) as browser:
+            browser.sign_in(ADMINISTRATOR)
+            offer = browser.open_registration(invite["url"], choice="new")
+            self._must_be_page(offer, "/lti/register")
+            done = browser.submit_form(offer, form=self._form_to(offer, "/lti/register"))
+            self._must(done.ok, f"the registration was answered {done.status_code}")
+            page = browser.get(f"{self.installation.lms_url}/administration")
+            waiting = re.findall(r"/administration/tools/(\w+)/activate", page.text)
+            self._must(len(waiting) == 1, f"{len(waiting)} tools wait for their activation")
+            self.client_id = waiting[0]
+            browser.submit_form(page, form=self._form_to(page, f"/{self.client_id}/activate"))
         platforms = json.loads(self._command("platform", "list", "--json"))
-        self._must(any(each["issuer"] == self.installation.lms_url for each in platforms), "the LMS is not among the registered platforms")
+        ours = [each for each in platforms if each["client_id"] == self.client_id and each["issuer"] == self.installation.lms_url]
+        self._must(len(ours) == 1, "the LMS's new registration is not among the tool's platforms")
+        return f"one pasted URL registered the tool as client {self.client_id}, activated; {len(platforms)} registrations"
+
+    def place_an_activity(self) -> str:
+        """A teacher switches the tool on in the course, picks the assessment in the dialog and saves the filled form."""
+        lms = self.installation.lms_url
+        with Browser(lms) as browser:
+            browser.sign_in(TEACHER)
+            tools = browser.get(f"{lms}/courses/{self._course}/tools")
+            deployment = re.search(r'id="show-(\d+)"', tools.text)
+            if deployment is None:
+                raise StoryFailed(self._step, "the new tool is not among the course's")
+            course = browser.submit_form(tools, form=f"show-{deployment[1]}")
+            before = self._activities(browser)
+            picker = browser.open_picker(self._course, deployment[1])
+            self._must_be_page(picker, "/choose")
+            choice = f"assessment:{self.installation.form.uuid}"
+            terms = browser.submit_form(picker, form=self._form_to(picker, "/choose"), button=f"chosen={choice}")
+            chosen = browser.submit_form(terms, form=self._form_to(terms, "/place"))
+            form = browser.return_content(chosen, form=self._form_to(chosen, "/contentitem_return.php"))
+            fields = dict(find_form(form, "activity").fields)
+            course = browser.submit_form(form, form="activity")
+            self._must(course.ok, f"saving the activity was answered {course.status_code}")
+            (self.link,) = self._activities(browser) - before
+        self.points = fields["points"]
+        self._must("is_graded" in fields and fields["resource_id"], "the activity came without a column")
+        return f"a teacher placed “{fields['title']}” ({fields['points']} points) as activity {self.link} by deep linking"
+
+    def launch_in_thai(self) -> str:
+        """A learner launches what the teacher placed from a course page, in an iframe, in Thai."""
         self.browser.sign_in(self.official.id)
-        activity = self.browser.get(f"{self.installation.lms_url}/activities/{self._assessment_link}")
+        activity = self.browser.get(f"{self.installation.lms_url}/activities/{self.link}")
         self._must("<iframe" in activity.text, "the activity page holds no iframe")
-        self.page = self.browser.open_activity(self._assessment_link)
+        self.page = self.browser.open_activity(self.link)
         self._must_be_page(self.page, "/assessment/")
         self._must('lang="th"' in self.page.text, "the first page is not in Thai")
         self._must(self.installation.lms_url in self.page.headers.get("Content-Security-Policy", ""), "the LMS may not frame the page")
         name = text_in("en", self.official.name)
-        return f"{len(platforms)} registrations; {name} launched in a frame and sees a Thai page of {len(self.page.content)} bytes"
+        return f"{name} launched in a frame and sees a Thai page of {len(self.page.content)} bytes"
 
     def sit_the_assessment(self) -> str:
         """Every item answered; a reload and a second device resume at the same item."""
@@ -165,14 +214,13 @@ class Story:
 
     def find_the_score_in_the_gradebook(self) -> str:
         """The worker sent the score by AGS; the LMS shows it."""
-        course = self.installation.world.agencies[0].course_id
         deadline = time.monotonic() + SCORE_SECONDS
         while time.monotonic() < deadline:
-            gradebook = html.unescape(self.browser.get(f"{self.installation.lms_url}/courses/{course}/grades").text)
+            gradebook = html.unescape(self.browser.get(f"{self.installation.lms_url}/courses/{self._course}/grades").text)
             found = re.search(r'data-grade="(\d+(?:\.\d+)?)"', gradebook)
             if found:
                 waiting = json.loads(self._command("score", "list", "--state", "waiting", "--json"))
-                return f"the gradebook shows {found.group(1)} of 100; {len(waiting)} scores still wait"
+                return f"the gradebook shows {found.group(1)} of {self.points}; {len(waiting)} scores still wait"
             time.sleep(0.2)
         raise StoryFailed(self._step, f"no score stood in the gradebook after {SCORE_SECONDS} s")
 
@@ -198,13 +246,13 @@ class Story:
         """The teacher sees who stands where; the executive sees coverage and attainment, small groups hidden."""
         with Browser(self.installation.lms_url) as browser:
             browser.sign_in(TEACHER)
-            teacher = browser.open_activity(self._assessment_link)
+            teacher = browser.open_activity(f"{self._course}1")
             self._must_be_page(teacher, "/teach/")
             rows = teacher.text.count('role="rowheader"')
             self._must(rows > 0, "the teacher's page lists nobody")
         with Browser(self.installation.lms_url) as browser:
             browser.sign_in(EXECUTIVE)
-            executive = browser.open_activity(f"{self.installation.world.agencies[0].course_id}4")
+            executive = browser.open_activity(f"{self._course}4")
             self._must_be_page(executive, "/executive/")
             text = html.unescape(executive.text)
             shares = re.findall(r"(\d+(?:\.\d+)?)\s?%", text)
@@ -237,12 +285,16 @@ class Story:
         return back
 
     def _continue(self, browser: Browser) -> requests.Response:
-        intro = browser.open_activity(self._assessment_link)
+        intro = browser.open_activity(self.link)
         self._must_be_page(intro, "/assessment/")
         link = re.search(r'href="(/learn/[^"]+/attempts/[^"]+)"', intro.text)
         if link is None:
             raise StoryFailed(self._step, "the first page does not lead back to the open attempt")
         return browser.get(urljoin(intro.url, link.group(1)))
+
+    def _activities(self, browser: Browser) -> set[str]:
+        """Ids of the activities on the course page."""
+        return set(re.findall(r'href="/activities/(\d+)"', browser.get(f"{self.installation.lms_url}/courses/{self._course}").text))
 
     def _page_of(self, name: str) -> requests.Response:
         launch = urlsplit(self.page.url).path.split("/")[2]
@@ -251,11 +303,7 @@ class Story:
         return page
 
     def _form_to(self, page: requests.Response, ending: str) -> int:
-        for place in range(10):
-            try:
-                form = find_form(page, place)
-            except Exception:  # noqa: BLE001  no more forms
-                break
+        for place, form in enumerate(forms_of(page)):
             if urlsplit(form.action).path.endswith(ending):
                 return place
         raise StoryFailed(self._step, f"the page {urlsplit(page.url).path} has no form to {ending}")

@@ -122,6 +122,8 @@ def _tool(agency: Agency, tool_url: str) -> Tool:
         key_set_url=f"{tool_url}/lti/jwks.json",
         client_id=agency.client_id,
         deployment_id=agency.deployment_id,
+        deep_linking_uri=f"{tool_url}/lti/launch",
+        courses=frozenset({agency.course_id}),
     )
 
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import structlog
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from kernel import outbox
 from kernel.clock import Clock
 from kernel.db import Database
-from kernel.http import GuardedClient, HttpResponse, OutboundFailed, OutboundRefused
+from kernel.http import GuardedClient, HttpResponse
 from kernel.outbox import Claimed
 from kernel.strictjson import InvalidJson
+from lti_tool.jobs.verdicts import CONFLICT, FORBIDDEN, NOT_FOUND, Verdict, end, judged, platform_lane, tried
 from lti_tool.lti.ags import FinalScore, check_points, is_result_equal, results_url, scores_url
-from lti_tool.lti.errors import HostForeign, TokenRefused
 from lti_tool.lti.registrations import services_of
-from lti_tool.lti.services import AccessTokens, PlatformServices, retry_after
+from lti_tool.lti.services import AccessTokens, PlatformServices
 from lti_tool.lti.vocabulary import MEDIA_RESULTS, MEDIA_SCORE, SCOPE_RESULT_READ, SCOPE_SCORE
 from lti_tool.models import LineItem, Score, User
 from lti_tool.settings import Settings
@@ -29,11 +29,13 @@ from lti_tool.settings import Settings
 KIND = "score.publish"
 STAMP_STEP = timedelta(seconds=1)
 """Timestamps of one score are compared in whole seconds."""
-CONFLICT = 409
-AGAIN = frozenset({401, 408, 425, 429})
+SENDING = timedelta(seconds=outbox.LEASE_SECONDS)
+"""How long a try may be under way before the next value no longer waits for it."""
+SECONDS_BETWEEN_LOOKS = 1.0
 MAX_CONFLICTS = 10
 """Tries after which a platform that keeps refusing our timestamps needs a person."""
 SECONDS_BETWEEN_CONFLICTS = 2.0
+COLUMN_GONE = "column_gone"
 
 TOKENS = AccessTokens()
 """The access tokens of this process."""
@@ -47,18 +49,10 @@ class _Delivery:
 
     score_id: int
     score: FinalScore
+    line_item_id: int
     line_item_url: str
     can_read_results: bool
     services: PlatformServices
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What came of a try: `done`, `again`, `parked` or `superseded`, and why."""
-
-    state: str
-    note: str | None = None
-    after_seconds: float | None = None
 
 
 def enqueue_score(
@@ -70,31 +64,46 @@ def enqueue_score(
     score_maximum: float,
     comment: str | None,
     now: datetime,
+    started_at: datetime | None = None,
+    submitted_at: datetime | None = None,
+    override_by_id: int | None = None,
 ) -> None:
     """Sets a person's score in a column and queues its delivery, in the caller's transaction.
 
     score_given, score_maximum   points, 0 <= given <= maximum, maximum > 0
     comment                      plain text, shown to the learner; repeated with each score that should keep one
+    started_at, submitted_at     of the sitting behind it
+    override_by_id               the teacher who set the points by hand
     Raises                       ScoreInvalid
     """
     check_points(score_given, score_maximum)
-    values = {"given": score_given, "maximum": score_maximum, "comment": comment, "state": "waiting", "last_error": None, "changed_at": now}
+    values = {
+        "given": score_given, "maximum": score_maximum, "comment": comment, "started_at": started_at, "submitted_at": submitted_at,
+        "override_by_id": override_by_id, "changed_at": now,
+    }  # fmt: skip
     score = db.scalars(select(Score).where(Score.line_item_id == line_item.id, Score.user_id == user.id).with_for_update()).first()
     if score is None:
-        score = Score(tenant_id=line_item.tenant_id, line_item_id=line_item.id, user_id=user.id, version=1, **values)
+        score = Score(tenant_id=line_item.tenant_id, line_item_id=line_item.id, user_id=user.id, version=0, state="waiting", **values)
         db.add(score)
-    else:
-        score.version += 1
-        for name, value in values.items():
-            setattr(score, name, value)
-    db.flush()  # the payload names its id
+        db.flush()  # the payload names its id
+    for name, value in values.items():
+        setattr(score, name, value)
+    send_again(db, score, registration_id=line_item.registration_id, now=now)
+
+
+def send_again(db: Session, score: Score, *, registration_id: int, now: datetime) -> None:
+    """Queues the delivery of a score as it stands, whatever became of earlier ones. The caller holds its row."""
+    score.version += 1
+    score.state, score.last_error = "waiting", None
+    db.flush()  # the row is found by this version
     outbox.put(
         db,
-        tenant_id=line_item.tenant_id,
+        tenant_id=score.tenant_id,
         kind=KIND,
-        key=f"score:{score.id}:{score.version}",
+        key=_key(score.id, score.version),
         payload={"score": score.id, "version": score.version},
         now=now,
+        lane=platform_lane(registration_id),
     )
 
 
@@ -105,85 +114,85 @@ def publish_score(database: Database, item: Claimed, *, http: GuardedClient, set
     """
     with database.transaction() as db:
         delivery = _prepared(db, item, http=http, secret=settings.secret_key, clock=clock)
-        if isinstance(delivery, _Verdict):
-            return _ended(db, item, delivery, clock())
-    verdict = _sent(delivery, item)
+        if isinstance(delivery, Verdict):
+            return _left(db, item, delivery, clock())
+    verdict = tried(lambda: _sent(delivery, item))
     with database.transaction() as db:
         return _recorded(db, item, delivery, verdict, clock())
 
 
-def _prepared(db: Session, item: Claimed, *, http: GuardedClient, secret: bytes, clock: Clock) -> _Delivery | _Verdict:
+def _key(score_id: int, version: int) -> str:
+    return f"score:{score_id}:{version}"
+
+
+def _prepared(db: Session, item: Claimed, *, http: GuardedClient, secret: bytes, clock: Clock) -> _Delivery | Verdict:
     """Reads what stands now and reserves its timestamp; or what becomes of the row without a call.
 
-    A timestamp in the future would block every score after it, so a try whose second has not come waits for it.
+    A timestamp in the future would block every score after it, so a try whose second has not come waits for it; and a value
+    waits until the try of the one before it has ended, so that they arrive in order.
     """
+    teacher = aliased(User)
     row = db.execute(
-        select(Score, User.sub, LineItem)
+        select(Score, User.sub, LineItem, teacher.sub)
         .join(User, User.id == Score.user_id)
         .join(LineItem, LineItem.id == Score.line_item_id)
+        .outerjoin(teacher, teacher.id == Score.override_by_id)
         .where(Score.id == item.payload["score"])
         .with_for_update(of=Score)
     ).first()
     if row is None or row[0].version != item.payload["version"]:
-        return _Verdict("superseded")
-    score, sub, line_item = row
+        return Verdict("superseded")
+    score, sub, line_item, scored_by = row
+    if line_item.gone_at is not None or line_item.url is None:
+        return Verdict("parked", COLUMN_GONE)
     services = services_of(db, line_item.registration_id, http=http, tokens=TOKENS, secret=secret, clock=clock)
     if services is None:
-        return _Verdict("parked", "no platform")
+        return Verdict("parked", "no platform")
     now = clock()
     stamp = now.replace(microsecond=0)
     if score.stamped_at and stamp < score.stamped_at + STAMP_STEP:
-        return _Verdict("again", "same second", (score.stamped_at + STAMP_STEP - now).total_seconds())
-    score.stamped_at = stamp
-    final = FinalScore(sub, score.given, score.maximum, stamp, score.comment)
-    return _Delivery(score.id, final, line_item.url, SCOPE_RESULT_READ in line_item.scopes, services)
+        return Verdict("again", "same second", (score.stamped_at + STAMP_STEP - now).total_seconds())
+    if score.sending_until is not None and score.sending_until > now:
+        return Verdict("again", "the one before it is under way", SECONDS_BETWEEN_LOOKS)
+    score.stamped_at, score.sending_until = stamp, now + SENDING
+    final = FinalScore(sub, score.given, score.maximum, stamp, score.comment, score.started_at, score.submitted_at, scored_by)
+    return _Delivery(score.id, final, line_item.id, line_item.url, SCOPE_RESULT_READ in line_item.scopes, services)
 
 
-def _sent(delivery: _Delivery, item: Claimed) -> _Verdict:
+def _sent(delivery: _Delivery, item: Claimed) -> Verdict:
     services, now = delivery.services, delivery.services.clock()
-    try:
-        response = services.call(
-            "POST",
-            scores_url(delivery.line_item_url),
-            scopes=[SCOPE_SCORE],
-            content=(MEDIA_SCORE, delivery.score.body()),
-        )
-        if response.status == CONFLICT:
-            return _after_conflict(delivery, item)
-        return _judged(response, now)
-    except TokenRefused as error:
-        permanent = error.status_code in {400, 403} and error.details["reason"] in {"invalid_scope", "unauthorized_client"}
-        return _Verdict("parked" if permanent else "again", f"token: {error.details['reason']}", error.retry_after_seconds)
-    except (HostForeign, OutboundRefused) as error:
-        return _Verdict("parked", error.code)
-    except OutboundFailed as error:
-        return _Verdict("again", str(error.details["reason"]))
+    response = services.call(
+        "POST",
+        scores_url(delivery.line_item_url),
+        scopes=[SCOPE_SCORE],
+        content=(MEDIA_SCORE, delivery.score.body()),
+    )
+    return _after_conflict(delivery, item) if response.status == CONFLICT else judged(response, now)
 
 
-def _judged(response: HttpResponse, now: datetime) -> _Verdict:
-    """What a status means: success is done; a client's fault needs a person; the rest is tried again."""
-    if 200 <= response.status < 300:  # noqa: PLR2004  the class of success
-        return _Verdict("done")
-    if response.status in AGAIN or response.status >= 500:  # noqa: PLR2004  the platform's own faults
-        return _Verdict("again", f"status {response.status}", retry_after(response.headers, now))
-    return _Verdict("parked", f"status {response.status}")
-
-
-def _after_conflict(delivery: _Delivery, item: Claimed) -> _Verdict:
+def _after_conflict(delivery: _Delivery, item: Claimed) -> Verdict:
     """409: the platform holds a score of this second or a later one. Equal is done, else ours goes again with a later time."""
     if delivery.can_read_results:
         url = results_url(delivery.line_item_url, delivery.score.sub)
         response = delivery.services.call("GET", url, scopes=[SCOPE_RESULT_READ], accept=MEDIA_RESULTS)
         if response.status == 200 and is_result_equal(_json_of(response), delivery.score):  # noqa: PLR2004  OK
-            return _Verdict("done", "the platform had it")
+            return Verdict("done", "the platform had it", lane="works")
     if item.attempts >= MAX_CONFLICTS:
-        return _Verdict("parked", "status 409")
-    return _Verdict("again", "status 409", SECONDS_BETWEEN_CONFLICTS)
+        return Verdict("parked", "status 409", lane="works")
+    return Verdict("again", "status 409", SECONDS_BETWEEN_CONFLICTS, lane="works")
 
 
-def _recorded(db: Session, item: Claimed, delivery: _Delivery, verdict: _Verdict, now: datetime) -> str:
+def _left(db: Session, item: Claimed, verdict: Verdict, now: datetime) -> str:
+    """Ends a row for which nobody was called."""
+    if verdict.state == "parked":
+        mine = (Score.id == item.payload["score"], Score.version == item.payload["version"])
+        db.execute(update(Score).where(*mine).values(state="parked", last_error=verdict.note))
+    return end(db, item, verdict, now)
+
+
+def _recorded(db: Session, item: Claimed, delivery: _Delivery, verdict: Verdict, now: datetime) -> str:
     """Notes the outcome on the row of the outbox and, while its value still stands, on the score."""
-    changes: dict[str, Any] = {"last_error": verdict.note if verdict.state != "done" else None}
+    changes: dict[str, Any] = {"last_error": verdict.note if verdict.state != "done" else None, "sending_until": None}
     if verdict.state == "done":
         changes |= {"state": "sent", "sent_at": now}
     elif verdict.state == "parked":
@@ -191,18 +200,24 @@ def _recorded(db: Session, item: Claimed, delivery: _Delivery, verdict: _Verdict
     mine = (Score.id == delivery.score_id, Score.version == item.payload["version"])
     changed = db.execute(update(Score).where(*mine).values(**changes).execution_options(synchronize_session=False))
     still_stands = bool(changed.rowcount)  # type: ignore[attr-defined]
+    if not still_stands:
+        db.execute(update(Score).where(Score.id == delivery.score_id).values(sending_until=None))
+    if verdict.status in {FORBIDDEN, NOT_FOUND}:
+        _lose_column(db, delivery.line_item_id, now)
     state = verdict.state if still_stands or verdict.state == "done" else "superseded"
     log.info("score_tried", outcome=state, note=verdict.note, score=delivery.score_id, attempts=item.attempts)
-    return _ended(db, item, replace(verdict, state=state), now)
+    return end(db, item, replace(verdict, state=state), now)
 
 
-def _ended(db: Session, item: Claimed, verdict: _Verdict, now: datetime) -> str:
-    """Puts the row back for a later try, or ends it."""
-    if verdict.state == "again":
-        outbox.retry(db, item, now=now, note=verdict.note or "again", after_seconds=verdict.after_seconds)
-    else:
-        outbox.finish(db, item, now=now, state=verdict.state, note=verdict.note)
-    return verdict.state
+def _lose_column(db: Session, line_item_id: int, now: datetime) -> None:
+    """The platform no longer has the column, or lets us write there no more: what waits for it waits for a person."""
+    db.execute(update(LineItem).where(LineItem.id == line_item_id, LineItem.gone_at.is_(None)).values(gone_at=now))
+    waiting = db.execute(select(Score.id, Score.version).where(Score.line_item_id == line_item_id, Score.state == "waiting")).all()
+    for first in range(0, len(waiting), 500):
+        some = waiting[first : first + 500]
+        outbox.park(db, keys=[_key(*one) for one in some], now=now, note=COLUMN_GONE)
+        ids = [score_id for score_id, _ in some]
+        db.execute(update(Score).where(Score.id.in_(ids)).values(state="parked", last_error=COLUMN_GONE))
 
 
 def _json_of(response: HttpResponse) -> Any:

@@ -83,6 +83,21 @@ class ClientUnknown(LtiRefused):
     way_on: ClassVar = TELL_ADMIN
 
 
+class RegistrationPending(LtiRefused):
+    """The platform registered itself and no administrator of ours has approved it yet."""
+
+    code = "registration_pending"
+    status = 403
+    message: ClassVar = {
+        "th": "LMS {issuer} ลงทะเบียนไว้แล้ว แต่ยังรอการอนุมัติจากผู้ดูแลระบบ",
+        "en": "The LMS {issuer} is registered and waits for an administrator's approval.",
+    }
+    way_on: ClassVar = {
+        "th": "โปรดแจ้งผู้ดูแลระบบของหน่วยงานให้อนุมัติ LMS นี้",
+        "en": "Please ask the administrator of your agency to approve this LMS.",
+    }
+
+
 class TargetForeign(LtiRefused):
     """The target link is not an address of ours."""
 
@@ -252,6 +267,72 @@ class MessageInvalid(LtiRefused):
     way_on: ClassVar = TELL_ADMIN
 
 
+class MessageUnknown(LtiRefused):
+    """A message of a type that this tool does not know."""
+
+    code = "message_unknown"
+    message: ClassVar = {
+        "th": "ระบบไม่รู้จักข้อความชนิด {message_type} ที่ LMS ส่งมา",
+        "en": "The LMS sent a message of the type {message_type}, which this tool does not know.",
+    }
+    way_on: ClassVar = TELL_ADMIN
+
+
+class LinksNotAccepted(LtiRefused):
+    """A choice of content from which the platform takes no links to tools."""
+
+    code = "links_not_accepted"
+    message: ClassVar = {
+        "th": "ตำแหน่งนี้ใน LMS ไม่รับลิงก์กิจกรรม (รับเพียง {accepted}) จึงเลือกกิจกรรมของก้าวหน้ามาวางที่นี่ไม่ได้",
+        "en": "This place in the LMS takes no links to activities (only {accepted}), so nothing of Kaona can be placed here.",
+    }
+    way_on: ClassVar = {
+        "th": "โปรดเพิ่มกิจกรรมจากเมนูเพิ่มกิจกรรมหรือเครื่องมือภายนอกของรายวิชาแทน",
+        "en": "Please add the activity from the course's menu of activities or external tools instead.",
+    }
+
+
+class ReturnForeign(LtiRefused):
+    """The choice of content would have to go to an address that is not the platform's."""
+
+    code = "return_foreign"
+    message: ClassVar = {
+        "th": "ที่อยู่ที่ LMS ให้ส่งกิจกรรมที่เลือกกลับไป ไม่ใช่ที่อยู่ของ LMS ที่ลงทะเบียนไว้",
+        "en": "The address to which the LMS wants the chosen content is not one that is registered for this LMS.",
+    }
+    way_on: ClassVar = {
+        "th": "โปรดแจ้งผู้ดูแลระบบให้เพิ่มที่อยู่ของ LMS นี้ในการลงทะเบียน",
+        "en": "Please ask the administrator to add the address of this LMS to its registration.",
+    }
+
+
+class MayNotPlace(LtiRefused):
+    """A choice of content by somebody who neither teaches nor designs the course."""
+
+    code = "may_not_place"
+    status = 403
+    message: ClassVar = {
+        "th": "ผู้สอนหรือผู้ออกแบบรายวิชาเท่านั้นที่เลือกกิจกรรมมาวางในรายวิชาได้",
+        "en": "Only the teachers and designers of a course can choose its activities.",
+    }
+    way_on: ClassVar = TELL_ADMIN
+
+
+class MayNotReview(LtiRefused):
+    """A submission review by somebody who does not teach the course."""
+
+    code = "may_not_review"
+    status = 403
+    message: ClassVar = {
+        "th": "ผู้สอนของรายวิชานี้เท่านั้นที่เปิดดูผลของผู้เรียนได้",
+        "en": "Only the teachers of this course can look at a learner's work.",
+    }
+    way_on: ClassVar = {
+        "th": "หากต้องการดูผลของตนเอง โปรดเปิดกิจกรรมจากรายวิชา",
+        "en": "To see your own result, please open the activity from your course.",
+    }
+
+
 class Anonymous(LtiRefused):
     """The launch names no person."""
 
@@ -298,6 +379,21 @@ class PersonBlocked(LtiRefused):
     way_on: ClassVar = {
         "th": "โปรดติดต่อผู้ดูแลระบบของหน่วยงาน",
         "en": "Please contact the administrator of your agency.",
+    }
+
+
+class MemberRemoved(LtiRefused):
+    """The course's roster, read after this launch, no longer has the person as an active member."""
+
+    code = "member_removed"
+    status = 403
+    message: ClassVar = {
+        "th": "ขณะนี้รายชื่อสมาชิกของรายวิชาไม่มีชื่อของท่าน หรือสิทธิ์ของท่านในรายวิชาถูกระงับไว้ ผลงานของท่านยังเก็บไว้ครบถ้วน",
+        "en": "The course does not list you as an active member at present. What you have done so far is kept.",
+    }
+    way_on: ClassVar = {
+        "th": "หากท่านยังเรียนรายวิชานี้อยู่ โปรดแจ้งผู้สอน แล้วเปิดกิจกรรมจากรายวิชาอีกครั้ง",
+        "en": "If you still belong to this course, tell your teacher, then open the activity from your course again.",
     }
 
 
@@ -409,6 +505,23 @@ class TokenRefused(ServiceRefused):
     message: ClassVar = {
         "th": "LMS ไม่ออกโทเคนให้ระบบ ({reason})",
         "en": "The LMS gave no access token ({reason}).",
+    }
+
+
+class ScopeMissing(KaonaError):
+    """The platform's access token does not allow what is to be done: nothing was sent.
+
+    scopes   last words of the scopes that are missing
+    """
+
+    code = "scope_missing"
+    message: ClassVar = {
+        "th": "LMS ไม่ได้ให้สิทธิ์ {scopes} แก่ระบบ",
+        "en": "The LMS does not grant this tool the permission {scopes}.",
+    }
+    way_on: ClassVar = {
+        "th": "โปรดให้ผู้ดูแล LMS เปิดบริการคะแนนและการจัดการคอลัมน์คะแนนให้เครื่องมือนี้",
+        "en": "Please ask the administrator of the LMS to switch on grade sync and column management for this tool.",
     }
 
 

@@ -153,8 +153,9 @@ class KeySets:
             values = {"last_error": "no key set"}
         else:
             values = {"last_error": f"status {response.status}" if response.status != 200 else "no key set"}  # noqa: PLR2004  OK
+            values["clock_difference_seconds"] = clock_difference_seconds(response.headers, self._clock())
             if safe is not None:
-                values = {
+                values |= {
                     "jwks_url": platform.jwks_url, "keys": list(safe.keys.values()), "refused": safe.refused,
                     "fetched_at": self._clock(), "last_error": None,
                 }  # fmt: skip
@@ -184,6 +185,18 @@ class KeySets:
         finally:
             with self._lock:
                 self._waiting[platform.id] -= 1
+
+
+def clock_difference_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Whose server answered: its clock minus ours by the Date of its answer, and its Age where a cache kept it; None where it tells none.
+
+    Source   RFC 9110, 6.6.1 (Date); RFC 9111, 5.1 (Age)
+    """
+    try:
+        theirs = parsedate_to_datetime(headers.get("date", "")) + timedelta(seconds=int(headers.get("age", "0")))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return (theirs.replace(tzinfo=theirs.tzinfo or UTC) - now).total_seconds()
 
 
 def safe_keys(document: Any) -> SafeKeys | None:

@@ -1,11 +1,11 @@
 """The launch: what a platform posts is checked step by step, in a fixed order, and becomes a session or a refusal.
 
-size > form > state > token's shape > platform > key > signature > claims > deployment > message > session. Until the
-last step nothing is written; the platform is called, if at all, while no transaction is open.
+size > form > state > browser > token's shape > key > signature > claims > platform > deployment > message > session. Until
+the last step nothing is written; the platform is called, if at all, while no transaction is open.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Any, Protocol
@@ -13,34 +13,42 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from kernel.clock import rfc3339
 from kernel.db import Database
-from kernel.ids import digest, new_uuid
+from kernel.ids import new_uuid
 from lti_tool.lti import vocabulary as v
-from lti_tool.lti.enrol import Enrolled, OnEnrolled, enrol
+from lti_tool.lti.deployments import learn_deployment
+from lti_tool.lti.enrol import Enrolled, OnEnrolled, Placed, enrol, find_placed
 from lti_tool.lti.errors import (
     BindingMissing,
     DeploymentUnknown,
     IssuerUnknown,
     LaunchMalformed,
     LtiRefused,
+    MayNotPlace,
+    MayNotReview,
+    MemberRemoved,
     MessageInvalid,
     OtherBrowser,
     PersonBlocked,
     PlatformRefused,
     RoleUnknown,
     StateExpired,
-    StateUnknown,
     StateUsed,
 )
 from lti_tool.lti.keysets import KeySets
 from lti_tool.lti.login import relaunch_path
 from lti_tool.lti.message import Message, read_message
+from lti_tool.lti.platforms import Platforms
 from lti_tool.lti.sessions import begin_session
-from lti_tool.lti.storage import STATE_SECONDS, Known, KnownState, Platform, find_known, find_spender, find_state, spend_state
+from lti_tool.lti.states import State, browser_digest, open_state, storage_token
+from lti_tool.lti.storage import STATE_SECONDS, Known, Platform, find_known, find_long_login, is_open, is_spent
 from lti_tool.lti.tokens import check_claims, parse_token, verify_signature
 
 FIELDS = ("state", "id_token", "error", "error_description")
 FRAMES = frozenset({"iframe", "frame"})
+COOKIE_BYTES, PATH_BYTES = 32, 48
+"""Of a session's token: the two kinds differ in length, so that neither is ever taken for the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,14 @@ class LaunchForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """A login that a launch answers, and the platform that it went to, as we knew it seconds ago."""
+
+    state: State
+    platform: Platform
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """A launch that passed every check and is about to be stored."""
 
@@ -62,11 +78,13 @@ class Arrival:
     """Context roles and grants."""
     platform: Platform
     hints: Mapping[str, str]
+    placed: Placed | None = None
+    """What stands behind the link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A stored launch: where the browser goes, and the cookie that it takes along."""
+    """A stored launch: where the browser goes, and the session's token that it takes along, in a cookie or in its addresses."""
 
     uuid: UUID
     page: str
@@ -92,44 +110,67 @@ def read_form(fields: Mapping[str, list[str]]) -> LaunchForm:
     return form
 
 
-def find_login(database: Database, form: LaunchForm) -> KnownState:
-    """The login of ours that the form answers. Raises StateUnknown, or StateUsed with the platform that used it."""
-    hashed = digest(form.state)
-    with database.reading() as db:
-        found = find_state(db, hashed)
-        if found is not None:
-            return found
-        spender = find_spender(db, hashed)
-    if spender is None:
-        raise StateUnknown
-    raise StateUsed(registration_id=spender.id, tenant_id=spender.tenant_id)
+def open_login(platforms: Platforms, form: LaunchForm, *, key: bytes) -> Login:
+    """The login of ours that the form answers. Raises StateUnknown."""
+    state = open_state(key, form.state)
+    return Login(state, platforms.of_state(state.registration_id))
 
 
-def check_login(login: KnownState, form: LaunchForm, *, browser_token: str | None, public_url: str, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """What a launch brings to prove that its browser is the one of the login."""
+
+    cookie: str | None
+    """The binding cookie."""
+    stored: str | None = None
+    """Where there is no cookie: what the platform gave back to a page of ours; empty when it gave nothing."""
+    place: str | None = None
+    """Where it shows the answer, by its own word (Sec-Fetch-Dest): a launch meant for a frame may be begun again in a tab."""
+
+
+def check_login(
+    database: Database, login: Login, form: LaunchForm, browser: Browser, *, key: bytes, public_url: str, now: datetime
+) -> None:
     """Whether this browser may finish this login now.
 
-    Raises   PlatformRefused, StateExpired, BindingMissing, OtherBrowser, IssuerUnknown (switched off since)
+    Raises   PlatformRefused, StateExpired, BindingMissing, OtherBrowser
     """
     if form.error:
         raise PlatformRefused(error=form.error[:64])
-    if now - login.created_at > timedelta(seconds=STATE_SECONDS):
+    if now - login.state.created_at > timedelta(seconds=STATE_SECONDS):
         raise StateExpired
-    if browser_token is None:
-        raise BindingMissing(relaunch_url=public_url + relaunch_path(login.hints))
-    if not compare_digest(digest(browser_token), login.browser_hash):
+    if browser.cookie is not None:
+        is_same = compare_digest(browser_digest(browser.cookie), login.state.browser_hash)
+    elif browser.stored:
+        is_same = compare_digest(browser.stored.encode(), storage_token(key, login.state).encode())
+    else:
+        with database.reading() as db:
+            raise BindingMissing(relaunch_url=public_url + relaunch_path(hints_of(db, login)))
+    if not is_same:
         raise OtherBrowser
-    if not login.is_enabled:
-        raise IssuerUnknown(issuer=login.platform.issuer)
+
+
+def hints_of(db: Session, login: Login) -> Mapping[str, str]:
+    """The login initiation as it came."""
+    carried = login.state.hints if login.state.hints is not None else find_long_login(db, login.state.hash)
+    return {"iss": login.platform.issuer, "client_id": login.platform.client_id, **carried}
+
+
+def find_storage_target(database: Database, login: Login) -> str | None:
+    """The frame of the platform that keeps values for us, as the login named it; None when it named none."""
+    with database.reading() as db:
+        return hints_of(db, login).get("lti_storage_target")
 
 
 def accept_launch(
     database: Database,
     key_sets: KeySets,
-    login: KnownState,
+    login: Login,
     form: LaunchForm,
+    browser: Browser,
     *,
-    browser_token: str | None,
-    browser_locale: str,
+    key: bytes,
+    browser_locale: Callable[[], str],
     public_url: str,
     now: datetime,
     on_enrolled: OnEnrolled,
@@ -139,42 +180,70 @@ def accept_launch(
 
     Raises   a subclass of LtiRefused, which then knows whose launch it was; nothing is stored
     """
+    platform = login.platform
     try:
-        check_login(login, form, browser_token=browser_token, public_url=public_url, now=now)
+        check_login(database, login, form, browser, key=key, public_url=public_url, now=now)
         token = parse_token(form.id_token)
-        verify_signature(token, key_sets.find_key(login.platform, token.kid))
-        check_claims(token.claims, issuer=login.platform.issuer, client_id=login.platform.client_id, nonce=login.nonce, now=now)
+        verify_signature(token, key_sets.find_key(platform, token.kid))
+        check_claims(token.claims, issuer=platform.issuer, client_id=platform.client_id, nonce=login.state.nonce, now=now)
         with database.transaction() as db:
-            arrival, known = _arrival(db, login, token.claims, public_url=public_url)
+            arrival, known = _arrival(db, login, token.claims, public_url=public_url, now=now)
             page = choose_page(db, arrival)
-            enrolled = enrol(db, arrival.message, known, platform=login.platform, now=now)
+            enrolled = enrol(db, arrival.message, known, platform=platform, now=now, placed=arrival.placed)
             if enrolled.is_new:
                 on_enrolled(db, enrolled)
-            session_token = begin_session(db, row=_row(arrival, enrolled, login, browser_locale), roles=enrolled.roles, now=now)
-        return Accepted(arrival.uuid, page, session_token, enrolled, login.platform)
+            row, token_bytes = _row(arrival, enrolled, login, browser, browser_locale), COOKIE_BYTES if browser.cookie else PATH_BYTES
+            session_token = begin_session(db, row=row, roles=enrolled.roles, now=now, token_bytes=token_bytes)
+        return Accepted(arrival.uuid, page, session_token, enrolled, platform)
     except LtiRefused as refusal:
-        refusal.registration_id, refusal.tenant_id = login.platform.id, login.platform.tenant_id
-        raise
+        if not isinstance(refusal, PlatformRefused) and _is_used(database, login):
+            refusal = StateUsed()  # whatever else is wrong with it by now
+        refusal.registration_id, refusal.tenant_id = platform.id, platform.tenant_id
+        raise refusal from None
 
 
-def _arrival(db: Session, login: KnownState, claims: Mapping[str, Any], *, public_url: str) -> tuple[Arrival, Known]:
-    """Spends the state, then judges what the token says, with what we know of the things that it names."""
-    if not spend_state(db, login.state_hash):
-        raise StateUsed
+def _is_used(database: Database, login: Login) -> bool:
+    with database.reading() as db:
+        return is_spent(db, login.state.hash)
+
+
+def _arrival(db: Session, login: Login, claims: Mapping[str, Any], *, public_url: str, now: datetime) -> tuple[Arrival, Known]:
+    """Judges what the token says, with what we know of the things that it names; the platform itself is looked at again."""
     names = _names_in(claims)
     known = find_known(db, login.platform, **names)
+    if known is None and not is_open(db, login.platform):
+        raise IssuerUnknown(issuer=login.platform.issuer)
+    if known is None:
+        learn_deployment(db, login.platform.id, names["deployment"], now=now)
+        db.flush()  # the look below passes by the session
+        known = find_known(db, login.platform, **names)
     if known is None:
         raise DeploymentUnknown(deployment_id=names["deployment"])
     message = read_message(claims, platform=login.platform, public_url=public_url)
     if known.blocked_at is not None:
         raise PersonBlocked
+    if known.removed_at is not None and claims["iat"] < int(known.removed_at.timestamp()):
+        raise MemberRemoved  # the roster was read after the platform signed this: its word is the newer one
     roles = message.roles | known.granted
-    if not roles:
+    _check_part(message, roles)
+    placed = find_placed(db, message, known, platform=login.platform)
+    return Arrival(new_uuid(), message, roles, login.platform, hints_of(db, login), placed), known
+
+
+def _check_part(message: Message, roles: frozenset[v.Role]) -> None:
+    """Whether the person's part in the course fits the message. Of their own data everybody may ask.
+
+    Raises   RoleUnknown, MayNotPlace, MayNotReview
+    """
+    if message.message_type == v.DEEP_LINKING_REQUEST and not roles & {v.Role.INSTRUCTOR, v.Role.DESIGNER}:
+        raise MayNotPlace
+    if message.message_type == v.SUBMISSION_REVIEW_REQUEST and v.Role.INSTRUCTOR not in message.roles:
+        raise MayNotReview
+    if not roles and message.message_type != v.DATA_PRIVACY_REQUEST:
         raise RoleUnknown
-    return Arrival(new_uuid(), message, roles, login.platform, login.hints), known
 
 
-def _row(arrival: Arrival, enrolled: Enrolled, login: KnownState, browser_locale: str) -> dict[str, Any]:
+def _row(arrival: Arrival, enrolled: Enrolled, login: Login, browser: Browser, browser_locale: Callable[[], str]) -> dict[str, Any]:
     message = arrival.message
     return {
         "uuid": arrival.uuid,
@@ -185,11 +254,18 @@ def _row(arrival: Arrival, enrolled: Enrolled, login: KnownState, browser_locale
         "context_id": enrolled.context_id,
         "resource_link_id": enrolled.resource_link_id,
         "line_item_id": enrolled.line_item_id,
-        "state_hash": login.state_hash,
+        "state_hash": login.state.hash,
         "locale": _locale(message.locale, browser_locale),
-        "target": {"uri": message.target_link_uri, "activity": message.activity},
+        "target": {
+            "uri": message.target_link_uri,
+            "activity": message.activity,
+            "due": None if message.due_at is None else rfc3339(message.due_at),
+        },
         "return_url": message.return_url,
-        "framed": message.document_target in FRAMES,
+        "framed": (browser.place or message.document_target) in FRAMES,
+        "message_type": message.message_type,
+        "deep_linking": None if message.deep_linking is None else asdict(message.deep_linking),
+        "for_user_id": enrolled.for_user_id,
     }
 
 
@@ -214,7 +290,7 @@ def _names_in(claims: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _locale(asked: str | None, browser: str) -> str:
+def _locale(asked: str | None, browser: Callable[[], str]) -> str:
     """`th` or `en`: the platform's word, else the browser's."""
     code = (asked or "").replace("_", "-").split("-", 1)[0].lower()
-    return code if code in {"th", "en"} else browser
+    return code if code in {"th", "en"} else browser()

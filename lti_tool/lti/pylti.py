@@ -3,9 +3,11 @@
 Nothing of its cookies, sessions, HTTP or key handling is reachable from here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
+from pylti1p3.deep_link import DeepLink
+from pylti1p3.deep_link_resource import DeepLinkResource
 from pylti1p3.deployment import Deployment as LibraryDeployment
 from pylti1p3.exception import LtiException
 from pylti1p3.message_launch import MessageLaunch, TJwtData
@@ -99,3 +101,21 @@ class VerifiedMessage(MessageLaunch[Any, Any, Any, Any]):
             self.validate_message()
         except (LtiException, AttributeError, TypeError, KeyError) as error:
             raise MessageInvalid(reason=str(error)) from None
+
+
+class ContentItem(DeepLinkResource):
+    """The library's content item with what it leaves out: a description, and the frame or window that the item wants."""
+
+    text: str = ""
+    presentation: Mapping[str, Any] = {}
+    """`iframe` or `window` to its members; empty where the platform takes neither."""
+
+    def to_dict(self) -> dict[str, object]:
+        """The item as it stands in the response."""
+        item = super().to_dict()
+        return item | ({"text": self.text} if self.text else {}) | dict(self.presentation)
+
+
+def response_claims(platform: Platform, deployment_id: str, items: Sequence[ContentItem]) -> dict[str, Any]:
+    """The library's claims of a response that returns these items; times, audience and data are the caller's to set."""
+    return dict(DeepLink(library_registration(platform), deployment_id, {}).get_message_jwt(items))

@@ -19,7 +19,7 @@ from kernel.clock import Clock
 from kernel.http import MAX_BYTES, GuardedClient, HttpResponse
 from kernel.ids import new_token
 from kernel.strictjson import InvalidJson
-from lti_tool.lti.errors import HostForeign, ServiceRefused, TokenRefused
+from lti_tool.lti.errors import HostForeign, ScopeMissing, ServiceRefused, TokenRefused
 from lti_tool.lti.message import host_of
 from lti_tool.lti.pylti import library_registration
 from lti_tool.lti.storage import Platform
@@ -32,7 +32,11 @@ RENEW_BEFORE = timedelta(seconds=60)
 DEFAULT_LIFE_SECONDS = 300
 MAX_LIFE_SECONDS = 3600
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-NEXT_LINK = re.compile(r'<([^>]*)>\s*;[^,<]*\brel="?next"?', re.IGNORECASE)
+LINK = re.compile(r'<([^>]*)>\s*;[^,<]*\brel="?([a-z]+)"?', re.IGNORECASE)
+MAX_PAGES = 100
+"""Pages of one list: a platform whose next page is always another one is not followed for ever."""
+MAX_PAGE_BYTES = 5_000_000
+"""Bytes of one page: a platform may send a whole course at once."""
 OAUTH_WORD = re.compile(r"[a-z_]{1,40}")
 OK, UNAUTHORIZED = 200, 401
 
@@ -93,7 +97,8 @@ class PlatformServices:
         """One call with a bearer token; a 401 gets one new token and one more try.
 
         content   media type and body
-        Raises    HostForeign before anything is sent, TokenRefused, OutboundRefused, OutboundFailed; any HTTP status is returned
+        Raises    HostForeign before anything is sent, TokenRefused, ScopeMissing, OutboundRefused, OutboundFailed; any HTTP status
+                  is returned
         """
         if host_of(url) not in self.platform.approved_hosts:
             raise HostForeign(host=host_of(url) or "?")
@@ -101,7 +106,11 @@ class PlatformServices:
         headers = ({"Accept": accept} if accept else {}) | ({"Content-Type": content[0]} if content else {})
 
         def once() -> HttpResponse:
-            bearer = {"Authorization": f"Bearer {self.access_token(wanted).value}"}
+            token = self.access_token(wanted)
+            if not wanted <= token.scopes:
+                self.tokens.drop(self.platform, wanted)  # an administrator may grant it meanwhile
+                raise ScopeMissing(scopes=", ".join(sorted(scope.rsplit("/", 1)[-1] for scope in wanted - token.scopes)))
+            bearer = {"Authorization": f"Bearer {token.value}"}
             return self.http.request(method, url, headers=headers | bearer, body=content[1] if content else None, max_bytes=max_bytes)
 
         response = once()
@@ -142,6 +151,42 @@ class PlatformServices:
             "exp": int(issued_at.timestamp()) + ASSERTION_SECONDS,
             "jti": new_token(16),
         })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The members of a list that came in pages, and whether it is all there is."""
+
+    members: tuple[Mapping[str, Any], ...]
+    is_complete: bool
+
+
+def read_container(services: PlatformServices, url: str, *, accept: str, scopes: Sequence[str]) -> Container:
+    """Every member of a list. A next page that was read before, lies on a foreign host, or cannot be read from its link is not followed.
+
+    accept   one media type: some platforms refuse lists
+    Raises   ServiceRefused for an error status or an answer that is no list; else as `PlatformServices.call`
+    """
+    members: list[Mapping[str, Any]] = []
+    seen: set[str] = set()
+    following: str | None = url
+    while following is not None and following not in seen and len(seen) < MAX_PAGES:
+        seen.add(following)
+        response = services.call("GET", following, scopes=scopes, accept=accept, max_bytes=MAX_PAGE_BYTES)
+        refuse_error(response, services.clock())
+        try:
+            page = response.json()
+        except InvalidJson:
+            page = None
+        if not isinstance(page, list):
+            raise ServiceRefused(status_code=response.status)
+        members += [member for member in page if isinstance(member, Mapping)]
+        following = next_link(response.headers)
+        if following is None:
+            return Container(tuple(members), is_complete="next" not in response.headers.get("link", "").lower())
+        if host_of(following) not in services.platform.approved_hosts:
+            break
+    return Container(tuple(members), is_complete=False)
 
 
 class Connector(ServiceConnector):
@@ -205,8 +250,16 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 def next_link(headers: Mapping[str, str]) -> str | None:
     """The next page's address, letter for letter (RFC 8288); None on the last one."""
-    found = NEXT_LINK.search(headers.get("link", ""))
-    return found.group(1) if found else None
+    return find_link(headers, "next")
+
+
+def find_link(headers: Mapping[str, str], relation: str) -> str | None:
+    """The address that a Link header gives for a relation, letter for letter; None when it gives none.
+
+    Source  RFC 8288, section 3
+    """
+    links = LINK.findall(headers.get("link", ""))
+    return next((url for url, found in links if found.lower() == relation), None)
 
 
 def _token_in(response: HttpResponse, scopes: frozenset[str], now: datetime) -> AccessToken:
@@ -226,6 +279,6 @@ def _token_in(response: HttpResponse, scopes: frozenset[str], now: datetime) -> 
     granted = answer.get("scope")
     return AccessToken(
         value,
-        frozenset(granted.split()) if isinstance(granted, str) else scopes,
+        frozenset(granted.split()) if isinstance(granted, str) and granted.strip() else scopes,
         now + max(timedelta(seconds=seconds) - RENEW_BEFORE, timedelta(0)),
     )

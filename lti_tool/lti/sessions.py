@@ -7,29 +7,37 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, exists, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from kernel.db import JsonDocument
+from kernel.db import JsonDocument, connection_of
 from kernel.ids import digest, new_token
-from lti_tool.lti.errors import OtherPerson, PersonBlocked, SessionMissing
+from lti_tool.lti.errors import MemberRemoved, OtherPerson, PersonBlocked, SessionMissing, StateUsed
 from lti_tool.lti.vocabulary import Role
-from lti_tool.models import Context, Grant, Launch, Registration, Tenant, User
+from lti_tool.models import Context, Enrolment, Grant, Launch, Registration, Tenant, User
 
 IDLE = timedelta(minutes=60)
 ABSOLUTE = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
+_FORGOTTEN: dict[str, Any] = {"session_hash": None, "return_url": None, "deep_linking": None}
+"""What goes when a session goes: the cookie, and the addresses that hold a key of the person's session on the platform."""
 
 _launch = Launch.__table__
 # A table instead of the class, and statements made once: each launch and each request waits on these.
 
-_BEGIN = _launch.insert()  # type: ignore[attr-defined]
+_BEGIN = {
+    name: dialect.insert(_launch).on_conflict_do_nothing(index_elements=["state_hash"]).returning(_launch.c.id)
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
+"""Spends the login: of those who try it at once, on any number of machines, one gets its row in."""
 _TAKE_OVER = (
     _launch.update()  # type: ignore[attr-defined]
-    .where(_launch.c.user_id == bindparam("user"), _launch.c.expires_at > bindparam("now"))
+    .where(_launch.c.user_id == bindparam("user"), _launch.c.expires_at > bindparam("now"), _launch.c.preview_of_id.is_(None))
     .where(or_(_launch.c.session_hash.is_not(None), _launch.c.roles != bindparam("spelled", type_=JsonDocument)))
     .values(session_hash=None, roles=bindparam("spelled", type_=JsonDocument))
 )
 _TAKE_OVER_IN = _TAKE_OVER.where(_launch.c.context_id == bindparam("context"))
+_TAKE_OVER_NOWHERE = _TAKE_OVER.where(_launch.c.context_id.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,12 @@ class LiveLaunch:
     seen_at: datetime
     expires_at: datetime
     held_until: datetime | None
+    preview_of_id: int | None
     person_uuid: UUID
     display_name: str | None
     blocked_at: datetime | None
+    removed_at: datetime | None
+    """The reading of the course's roster since which the person is no active member."""
     tenant_home_page: str
     frame_origins: list[str]
     context_title: str | None
@@ -64,13 +75,15 @@ class LiveLaunch:
 
     @property
     def roles(self) -> frozenset[Role]:
-        """By the newest launch in this context, and by our grants."""
+        """By the newest launch in this context, and by our grants; a preview's own alone."""
+        if self.preview_of_id is not None:
+            return frozenset(map(Role, self.context_roles))
         granted = [Role.EXECUTIVE] * self.is_executive + [Role.ADMINISTRATOR] * self.is_administrator
         return frozenset(map(Role, self.context_roles)) | frozenset(granted)
 
 
 _user, _tenant, _registration = User.__table__, Tenant.__table__, Registration.__table__
-_context, _grant = Context.__table__, Grant.__table__
+_context, _grant, _enrolment = Context.__table__, Grant.__table__, Enrolment.__table__
 
 
 def _granted(*grants: str) -> Any:
@@ -83,7 +96,8 @@ _LIVE = (
         _launch.c.id, _launch.c.uuid, _launch.c.tenant_id, _launch.c.registration_id, _launch.c.deployment_id, _launch.c.user_id,
         _launch.c.context_id, _launch.c.resource_link_id, _launch.c.line_item_id, _launch.c.roles, _launch.c.locale,
         _launch.c.return_url, _launch.c.framed, _launch.c.session_hash, _launch.c.seen_at, _launch.c.expires_at, _launch.c.held_until,
-        _user.c.person_uuid, _user.c.display_name, _user.c.blocked_at, _tenant.c.home_page, _registration.c.frame_origins,
+        _launch.c.preview_of_id, _user.c.person_uuid, _user.c.display_name, _user.c.blocked_at, _enrolment.c.removed_at,
+        _tenant.c.home_page, _registration.c.frame_origins,
         _context.c.title, _granted("executive", "central_executive"), _granted("administrator"),
     )
     .select_from(_launch)
@@ -91,29 +105,34 @@ _LIVE = (
     .join(_tenant, _tenant.c.id == _launch.c.tenant_id)
     .join(_registration, and_(_registration.c.id == _launch.c.registration_id, _registration.c.disabled_at.is_(None)))
     .outerjoin(_context, _context.c.id == _launch.c.context_id)
+    .outerjoin(_enrolment, and_(_enrolment.c.context_id == _launch.c.context_id, _enrolment.c.user_id == _launch.c.user_id))
     .where(_launch.c.uuid == bindparam("launch"))
 )  # fmt: skip
 
-_COOKIE = select(_launch.c.id, _launch.c.user_id, _launch.c.seen_at, _launch.c.expires_at, _launch.c.held_until).where(
+_COOKIE = select(_launch.c.id, _launch.c.tenant_id, _launch.c.user_id, _launch.c.seen_at, _launch.c.expires_at, _launch.c.held_until).where(
     _launch.c.session_hash == bindparam("session_hash")
 )
 
 
-def begin_session(db: Session, *, row: dict[str, Any], roles: Iterable[Role], now: datetime) -> str:
+def begin_session(db: Session, *, row: dict[str, Any], roles: Iterable[Role], now: datetime, token_bytes: int = 32) -> str:
     """Begins the session of a launch and ends the one that the same person had in the same context.
 
-    row      the launch's own columns, `user_id` and `context_id` among them
-    Returns  the cookie's value, 256 bits, of which only the digest is kept
+    row      the launch's own columns, `user_id`, `context_id` and `state_hash` among them
+    Returns  the session's token, 256 bits or more, of which only the digest is kept
+    Raises   StateUsed when another launch spent the same login
     """
     spelled = sorted(role.value for role in roles)
     whose = {"user": row["user_id"], "now": now, "spelled": spelled}
+    connection = connection_of(db)
     if row["context_id"] is None:
-        db.execute(_TAKE_OVER.where(_launch.c.context_id.is_(None)), whose)
+        connection.execute(_TAKE_OVER_NOWHERE, whose)
     else:
-        db.execute(_TAKE_OVER_IN, whose | {"context": row["context_id"]})
-    token = new_token()
+        connection.execute(_TAKE_OVER_IN, whose | {"context": row["context_id"]})
+    token = new_token(token_bytes)
     times = {"created_at": now, "seen_at": now, "expires_at": now + ABSOLUTE, "held_until": None}
-    db.execute(_BEGIN, {**row, **times, "session_hash": digest(token), "roles": spelled})
+    begun = connection.execute(_BEGIN[connection.dialect.name], {**row, **times, "session_hash": digest(token), "roles": spelled})
+    if begun.first() is None:
+        raise StateUsed
     return token
 
 
@@ -121,7 +140,7 @@ def find_live_launch(db: Session, launch: UUID, *, token: str, now: datetime) ->
     """The launch of a page, for the person whom the cookie proves; None when there is no such launch.
 
     The cookie may be that of another launch of the same person by the same platform: their pages stay usable side by side.
-    Raises   SessionMissing, OtherPerson, PersonBlocked
+    Raises   SessionMissing, OtherPerson, PersonBlocked, MemberRemoved
     """
     row = db.execute(_LIVE, {"launch": launch}).first()
     if row is None:
@@ -131,6 +150,8 @@ def find_live_launch(db: Session, launch: UUID, *, token: str, now: datetime) ->
     session: Any = page if page.session_hash == hashed else db.execute(_COOKIE, {"session_hash": hashed}).first()
     if session is None:
         raise SessionMissing
+    if session.tenant_id != page.tenant_id:  # to people of other agencies there is no such launch
+        return None
     if session.user_id != page.user_id:
         raise OtherPerson
     held = max(filter(None, (session.held_until, page.held_until)), default=now - IDLE)
@@ -138,6 +159,8 @@ def find_live_launch(db: Session, launch: UUID, *, token: str, now: datetime) ->
         raise SessionMissing
     if page.blocked_at is not None:
         raise PersonBlocked(registration_id=page.registration_id, tenant_id=page.tenant_id)
+    if page.removed_at is not None:
+        raise MemberRemoved(registration_id=page.registration_id, tenant_id=page.tenant_id)
     return page
 
 
@@ -163,13 +186,13 @@ def hold_session(db: Session, launch: UUID, *, until: datetime) -> None:
 
 def end_sessions(db: Session, *, user_id: int) -> int:
     """Ends every session of a person. Returns how many."""
-    statement = update(Launch).where(Launch.user_id == user_id, Launch.session_hash.is_not(None)).values(session_hash=None, return_url=None)
+    statement = update(Launch).where(Launch.user_id == user_id, Launch.session_hash.is_not(None)).values(_FORGOTTEN)
     return int(db.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
 
 
 def sweep_sessions(db: Session, *, now: datetime) -> int:
     """Forgets the cookies and ways back of sessions that are over. Returns how many."""
     over = and_(Launch.expires_at <= now, or_(Launch.held_until.is_(None), Launch.held_until <= now))
-    kept = or_(Launch.session_hash.is_not(None), Launch.return_url.is_not(None))
-    statement = update(Launch).where(over, kept).values(session_hash=None, return_url=None)
+    kept = or_(Launch.session_hash.is_not(None), Launch.return_url.is_not(None), Launch.deep_linking.is_not(None))
+    statement = update(Launch).where(over, kept).values(_FORGOTTEN)
     return int(db.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]

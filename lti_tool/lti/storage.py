@@ -9,13 +9,14 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
+from kernel.db import connection_of
 from lti_tool.lti.vocabulary import GRANTS, Role
-from lti_tool.models import Context, Deployment, Enrolment, Grant, Launch, LineItem, LoginState, Registration, ResourceLink, User
+from lti_tool.models import Context, Deployment, Enrolment, Grant, Launch, LineItem, LongLogin, Placement, Registration, ResourceLink, User
 
 STATE_SECONDS = 600
 """Life of a login that has not come back."""
 STATE_KEPT = timedelta(days=1)
-"""An expired one is kept so long, so that its person can be told what happened, in the frame of their platform."""
+"""So long the offer of a new window stays good for a login that was too long for its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,7 @@ class Platform:
     token_audience: str | None
     approved_hosts: tuple[str, ...]
     frame_origins: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KnownState:
-    """A login that waits for its launch, with the platform that it went to."""
-
-    state_hash: str
-    nonce: str
-    browser_hash: str
-    hints: Mapping[str, str]
-    created_at: datetime
-    platform: Platform
-    is_enabled: bool
+    keeps_names: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,50 +47,53 @@ class Known:
     blocked_at: datetime | None
     context: int | None
     context_title: str | None
+    context_label: str | None
+    context_history: list[str] | None
     memberships_url: str | None
+    line_items_url: str | None
+    context_scopes: list[str] | None
     enrolment: int | None
     roles: list[str] | None
+    removed_at: datetime | None
+    """The reading of the roster since which the person is no active member."""
     link: int | None
     link_title: str | None
+    link_named: str | None
+    link_history: list[str] | None
+    placement: int | None
+    """What stands behind the link, as it was last launched."""
+    placement_uuid: UUID | None
+    placement_activity: str | None
     line_item: int | None
     scopes: list[str] | None
     granted: frozenset[Role]
     """Roles by our own grants."""
 
 
-_state, _platform_, _launch = LoginState.__table__, Registration.__table__, Launch.__table__
+_long, _platform_, _launch = LongLogin.__table__, Registration.__table__, Launch.__table__
 _deployment, _user, _context, _enrolment = Deployment.__table__, User.__table__, Context.__table__, Enrolment.__table__
-_link, _line_item, _grant = ResourceLink.__table__, LineItem.__table__, Grant.__table__
+_link, _line_item, _grant, _placement = ResourceLink.__table__, LineItem.__table__, Grant.__table__, Placement.__table__
 # Tables instead of classes, and statements made once: a launch waits on these, and the ORM would cost as much as the queries.
 
 _PLATFORM = tuple(_platform_.c[name] for name in Platform.__dataclass_fields__)
 
-_OF_ISSUER = select(*_PLATFORM).where(_platform_.c.issuer == bindparam("issuer"), _platform_.c.disabled_at.is_(None)).limit(2)
+_ACTIVE = (_platform_.c.disabled_at.is_(None), _platform_.c.pending_since.is_(None))
+_OF_ISSUER = select(*_PLATFORM).where(_platform_.c.issuer == bindparam("issuer"), *_ACTIVE).limit(2)
 _OF_CLIENT = _OF_ISSUER.where(_platform_.c.client_id == bindparam("client_id"))
 _OF_ID = select(*_PLATFORM).where(_platform_.c.id == bindparam("id"))
 
-_STATE = (
-    select(
-        *_PLATFORM,
-        _state.c.state_hash,
-        _state.c.nonce,
-        _state.c.browser_hash,
-        _state.c.hints,
-        _state.c.created_at,
-        _platform_.c.disabled_at,
-    )
-    .join_from(_state, _platform_, _platform_.c.id == _state.c.registration_id)
-    .where(_state.c.state_hash == bindparam("state_hash"))
-)
+_SPENT = select(exists().where(_launch.c.state_hash == bindparam("state_hash")))
 
-_USED = (
-    select(*_PLATFORM)
-    .join_from(_platform_, _launch, _launch.c.registration_id == _platform_.c.id)
-    .where(_launch.c.state_hash == bindparam("state_hash"))
+_IS_OPEN = and_(
+    _platform_.c.id == bindparam("registration"),
+    _platform_.c.issuer == bindparam("issuer"),
+    _platform_.c.client_id == bindparam("client_id"),
+    _platform_.c.jwks_url == bindparam("jwks_url"),
+    _platform_.c.disabled_at.is_(None),
+    _platform_.c.pending_since.is_(None),
 )
-
-_KEPT = _state.insert()  # type: ignore[attr-defined]
-_SPENT = _state.delete().where(_state.c.state_hash == bindparam("state_hash"))  # type: ignore[attr-defined]
+"""The registration still takes launches, and is still what the token was judged by."""
+_OPEN = select(exists().where(_IS_OPEN))
 
 
 def _granted(grant: str) -> Any:
@@ -114,18 +106,22 @@ def _granted(grant: str) -> Any:
 _KNOWN = (
     select(
         _deployment.c.id, _user.c.id, _user.c.person_uuid, _user.c.display_name, _user.c.blocked_at, _context.c.id, _context.c.title,
-        _context.c.memberships_url, _enrolment.c.id, _enrolment.c.roles, _link.c.id, _link.c.title, _line_item.c.id, _line_item.c.scopes,
+        _context.c.label, _context.c.history, _context.c.memberships_url, _context.c.line_items_url, _context.c.ags_scopes,
+        _enrolment.c.id, _enrolment.c.roles, _enrolment.c.removed_at, _link.c.id, _link.c.title, _link.c.named, _link.c.history,
+        _placement.c.id, _placement.c.uuid, _placement.c.activity, _line_item.c.id, _line_item.c.scopes,
         *(_granted(grant) for grant in GRANTS),
     )
     .select_from(_deployment)
+    .join(_platform_, and_(_platform_.c.id == _deployment.c.registration_id, _IS_OPEN))
     .outerjoin(_user, and_(_user.c.registration_id == _deployment.c.registration_id, _user.c.sub == bindparam("sub")))
     .outerjoin(_context, and_(_context.c.deployment_id == _deployment.c.id, _context.c.lti_id == bindparam("context")))
     .outerjoin(_enrolment, and_(_enrolment.c.context_id == _context.c.id, _enrolment.c.user_id == _user.c.id))
     .outerjoin(_link, and_(_link.c.deployment_id == _deployment.c.id, _link.c.lti_id == bindparam("link")))
+    .outerjoin(_placement, _placement.c.id == _link.c.placement_id)
     .outerjoin(
         _line_item, and_(_line_item.c.registration_id == _deployment.c.registration_id, _line_item.c.url == bindparam("line_item"))
     )
-    .where(_deployment.c.registration_id == bindparam("registration"), _deployment.c.deployment_id == bindparam("deployment"))
+    .where(_deployment.c.deployment_id == bindparam("deployment"))
 )  # fmt: skip
 
 
@@ -135,23 +131,27 @@ def list_platforms_of(db: Session, issuer: str, client_id: str | None) -> list[P
     return [_platform(row) for row in rows]
 
 
+def is_pending(db: Session, issuer: str, client_id: str | None) -> bool:
+    """Whether a registration of these names waits for approval."""
+    named = (_platform_.c.issuer == issuer, *([_platform_.c.client_id == client_id] if client_id else []))
+    return bool(db.scalar(select(exists().where(*named, _platform_.c.pending_since.is_not(None)))))
+
+
 def find_platform(db: Session, registration_id: int) -> Platform | None:
     """One registration by our id of it."""
     row = db.execute(_OF_ID, {"id": registration_id}).first()
     return None if row is None else _platform(row)
 
 
-def keep_state(
-    db: Session, *, state_hash: str, platform: Platform, nonce: str, browser_hash: str, hints: Mapping[str, str], now: datetime
-) -> None:
-    """Keeps one login until its launch."""
-    db.execute(
-        _KEPT,
-        {
-            "state_hash": state_hash, "tenant_id": platform.tenant_id, "registration_id": platform.id, "nonce": nonce,
-            "browser_hash": browser_hash, "hints": dict(hints), "created_at": now,
-        },
-    )  # fmt: skip
+def keep_long_login(db: Session, platform: Platform, *, state_hash: str, hints: Mapping[str, str], now: datetime) -> None:
+    """Keeps the login initiation whose state is too short for it."""
+    row = {"state_hash": state_hash, "tenant_id": platform.tenant_id, "registration_id": platform.id, "hints": dict(hints)}
+    db.execute(_long.insert(), {**row, "created_at": now})  # type: ignore[attr-defined]
+
+
+def find_long_login(db: Session, state_hash: str) -> Mapping[str, str]:
+    """The login initiation that was too long for its state; nothing when it was swept away."""
+    return db.execute(select(_long.c.hints).where(_long.c.state_hash == state_hash)).scalar() or {}
 
 
 def find_frame_origins(db: Session, launch: UUID) -> list[str]:
@@ -162,36 +162,28 @@ def find_frame_origins(db: Session, launch: UUID) -> list[str]:
     return list(found or ())
 
 
-def find_state(db: Session, state_hash: str) -> KnownState | None:
-    """The login behind a launch, of whatever age."""
-    row = db.execute(_STATE, {"state_hash": state_hash}).first()
-    if row is None:
-        return None
-    return KnownState(row.state_hash, row.nonce, row.browser_hash, row.hints, row.created_at, _platform(row), row.disabled_at is None)
+def is_spent(db: Session, state_hash: str) -> bool:
+    """Whether a launch spent this login already."""
+    return bool(db.execute(_SPENT, {"state_hash": state_hash}).scalar())
 
 
-def find_spender(db: Session, state_hash: str) -> Platform | None:
-    """The platform whose launch spent this login already."""
-    row = db.execute(_USED, {"state_hash": state_hash}).first()
-    return None if row is None else _platform(row)
-
-
-def spend_state(db: Session, state_hash: str) -> bool:
-    """Deletes a login; True for exactly one of those who try."""
-    return db.execute(_SPENT, {"state_hash": state_hash}).rowcount == 1  # type: ignore[attr-defined,no-any-return]
+def is_open(db: Session, platform: Platform) -> bool:
+    """Whether a registration takes launches, and is as it was when it was read."""
+    return bool(db.execute(_OPEN, _open_values(platform)).scalar())
 
 
 def find_known(
-    db: Session, platform: Platform, *, deployment: str, sub: str | None, context: str | None, link: str, line_item: str | None
+    db: Session, platform: Platform, *, deployment: str, sub: str | None, context: str | None, link: str | None, line_item: str | None
 ) -> Known | None:
-    """What is known of the things that a launch names; None when the deployment is not registered."""
-    row = db.execute(
-        _KNOWN,
-        {
-            "registration": platform.id, "deployment": deployment, "sub": sub, "context": context, "link": link,
-            "line_item": line_item,
-        },
-    ).first()  # fmt: skip
+    """What is known of the things that a launch names; None when the deployment is not registered, or the registration not open."""
+    row = (
+        connection_of(db)
+        .execute(
+            _KNOWN,
+            _open_values(platform) | {"deployment": deployment, "sub": sub, "context": context, "link": link, "line_item": line_item},
+        )
+        .first()
+    )
     if row is None:
         return None
     values: tuple[Any, ...] = tuple(row)
@@ -200,12 +192,15 @@ def find_known(
     return Known(*parts)
 
 
-def sweep_states(db: Session, *, now: datetime) -> int:
-    """Removes logins that are long dead. Returns how many."""
-    return int(db.execute(delete(LoginState).where(LoginState.created_at < now - STATE_KEPT)).rowcount)  # type: ignore[attr-defined]
+def sweep_long_logins(db: Session, *, now: datetime) -> int:
+    """Removes what logins left that are long dead. Returns how many."""
+    return int(db.execute(delete(LongLogin).where(LongLogin.created_at < now - STATE_KEPT)).rowcount)  # type: ignore[attr-defined]
+
+
+def _open_values(platform: Platform) -> dict[str, Any]:
+    return {"registration": platform.id, "issuer": platform.issuer, "client_id": platform.client_id, "jwks_url": platform.jwks_url}
 
 
 def _platform(row: Any) -> Platform:
-    values: tuple[Any, ...] = row[:8]
-    lists: tuple[Any, ...] = (tuple(row[8]), tuple(row[9]))
-    return Platform(*values, *lists)
+    values: tuple[Any, ...] = (*row[:8], tuple(row[8]), tuple(row[9]), row[10])
+    return Platform(*values)

@@ -75,6 +75,11 @@ def get_tenant(db: Session, key: str) -> Tenant:
     return tenant
 
 
+def tenant_key(db: Session, tenant_id: int) -> str:
+    """The key of one agency by our id of it."""
+    return db.get_one(Tenant, tenant_id).key
+
+
 def list_tenants(db: Session) -> list[Tenant]:
     """Every agency, by key."""
     return list(db.scalars(select(Tenant).order_by(Tenant.key)))

@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,6 +14,7 @@ from joserfc.jwk import RSAKey
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from kernel.errors import Conflict
 from lti_tool.lti.errors import ToolKeyUnreadable
 from lti_tool.models import ToolKey
 from lti_tool.models.audit import append_audit
@@ -37,7 +38,27 @@ class SigningKey:
         return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": self.kid}, claims, self.key)
 
 
-def rotate_tool_key(db: Session, *, secret: bytes, now: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class ToolKeyView:
+    """One published key of ours."""
+
+    kid: str
+    signs_from: datetime
+    retires_at: datetime | None
+
+
+class RotationUnderWay(Conflict):
+    """The last new key has not begun to sign: another one now would only pile up."""
+
+    code = "rotation_under_way"
+    message: ClassVar = {
+        "th": "มีกุญแจใหม่ที่รอเริ่มใช้อยู่แล้ว",
+        "en": "A new key is waiting to begin already.",
+    }
+    way_on: ClassVar = {"th": "โปรดรอให้ครบหนึ่งวัน", "en": "Please wait until a day has passed."}
+
+
+def rotate_tool_key(db: Session, *, secret: bytes, now: datetime, actor: str = "command", tenant_id: int | None = None) -> str:
     """Makes the next key; the first one signs at once, a later one after its notice. Returns its key id."""
     present = list(db.scalars(select(ToolKey).where(ToolKey.retires_at.is_(None))))
     signs_from = now + NOTICE if present else now
@@ -48,8 +69,21 @@ def rotate_tool_key(db: Session, *, secret: bytes, now: datetime) -> str:
     public = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, **{name: made.as_dict(private=False)[name] for name in ("n", "e")}}
     private = _vault(secret).encrypt(made.as_pem(private=True)).decode()
     db.add(ToolKey(kid=kid, public_key=public, private_key=private, created_at=now, signs_from=signs_from))
-    append_audit(db, event="tool_key.made", actor="command", now=now, details={"kid": kid})
+    append_audit(db, event="tool_key.made", actor=actor, now=now, tenant_id=tenant_id, details={"kid": kid})
     return kid
+
+
+def check_rotation(db: Session, *, now: datetime) -> None:
+    """Refuses a further key while the last one waits. Raises RotationUnderWay."""
+    if db.scalar(select(ToolKey.id).where(ToolKey.signs_from > now).limit(1)) is not None:
+        raise RotationUnderWay
+
+
+def list_tool_keys(db: Session, *, now: datetime) -> list[ToolKeyView]:
+    """The keys that are published, the newest first."""
+    published = or_(ToolKey.retires_at.is_(None), ToolKey.retires_at > now)
+    rows = db.scalars(select(ToolKey).where(published).order_by(ToolKey.signs_from.desc(), ToolKey.id.desc()))
+    return [ToolKeyView(row.kid, row.signs_from, row.retires_at) for row in rows]
 
 
 def ensure_tool_key(db: Session, *, secret: bytes, now: datetime) -> None:

@@ -1,12 +1,14 @@
 """What the tool keeps of platforms, people, launches and scores. One module a noun; all are known once this package is imported."""
 
 from lti_tool.models.audit import AuditEntry
-from lti_tool.models.launches import Launch, LoginState
+from lti_tool.models.launches import Launch, LongLogin
 from lti_tool.models.people import Context, Enrolment, Grant, ResourceLink, User
-from lti_tool.models.platforms import Deployment, KeySet, Registration, Tenant, ToolKey
+from lti_tool.models.placements import Placement
+from lti_tool.models.platforms import Deployment, Invite, KeySet, Registration, Tenant, ToolKey
+from lti_tool.models.rosters import Roster
 from lti_tool.models.scores import LineItem, Score
 
 __all__ = [
-    "AuditEntry", "Context", "Deployment", "Enrolment", "Grant", "KeySet", "Launch", "LineItem", "LoginState", "Registration",
-    "ResourceLink", "Score", "Tenant", "ToolKey", "User",
+    "AuditEntry", "Context", "Deployment", "Enrolment", "Grant", "Invite", "KeySet", "Launch", "LineItem", "LongLogin", "Placement",
+    "Registration", "ResourceLink", "Roster", "Score", "Tenant", "ToolKey", "User",
 ]  # fmt: skip

@@ -40,13 +40,20 @@ class Context(Base):
     deployment_id: Mapped[int] = mapped_column(ForeignKey("deployment.id"))
     lti_id: Mapped[str] = mapped_column(String(255))
     title: Mapped[str | None] = mapped_column(Text)
+    label: Mapped[str | None] = mapped_column(Text)
     memberships_url: Mapped[str | None] = mapped_column(Text)
     """Where the roster is read (NRPS); on an approved host."""
+    line_items_url: Mapped[str | None] = mapped_column(Text)
+    """Where the columns of the course are listed and made (AGS); on an approved host."""
+    ags_scopes: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    """AGS scopes that the last launch from the course named."""
+    history: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    """Ids of the courses that this one was copied from, the nearest first (`$Context.id.history`)."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Enrolment(Base):
-    """A person's roles in a course, by the last launch there."""
+    """A person's roles in a course, by the last launch there or by its roster. Readings are named by the moment of their begin."""
 
     __tablename__ = "enrolment"
     __table_args__ = (UniqueConstraint("context_id", "user_id"),)
@@ -57,6 +64,12 @@ class Enrolment(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("lti_user.id"), index=True)
     roles: Mapped[list[str]] = mapped_column(JsonDocument)
     """`learner`, `instructor`, sorted."""
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The reading since which the roster no longer has the person as an active member; none while it has, or was never read."""
+    joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The reading since which the roster has the person; none for people whom launches alone brought."""
+    in_roster_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The last reading of the roster that had the person."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -73,6 +86,13 @@ class ResourceLink(Base):
     context_id: Mapped[int | None] = mapped_column(ForeignKey("context.id"))
     lti_id: Mapped[str] = mapped_column(String(255))
     title: Mapped[str | None] = mapped_column(Text)
+    placement_id: Mapped[int | None] = mapped_column(ForeignKey("placement.id"), index=True)
+    """What a designer placed behind the link; none until somebody chose, or where the link itself names an activity."""
+    named: Mapped[str | None] = mapped_column(String(2000))
+    """What the link named at its last launch, a placement or an activity: when that changes, somebody changed the link on the
+    platform, and the link's word counts again."""
+    history: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    """Ids of the links that this one was copied from, the nearest first (`$ResourceLink.id.history`)."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

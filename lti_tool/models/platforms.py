@@ -34,6 +34,8 @@ class Registration(Base):
     __table_args__ = (UniqueConstraint("issuer", "client_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[UUID] = mapped_column(Uuid, unique=True, default=new_uuid)
+    """Its name in the addresses of our administrators' pages."""
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"), index=True)
     issuer: Mapped[str] = mapped_column(String(255))
     """Exactly as the platform spells it."""
@@ -47,8 +49,41 @@ class Registration(Base):
     """host:port that our bearer tokens may go to."""
     frame_origins: Mapped[list[str]] = mapped_column(JsonDocument)
     """Origins that may frame our pages and take people back; the platform's own comes first."""
+    product: Mapped[str | None] = mapped_column(String(64))
+    """Product family code as the platform says it (`moodle`, `canvas` ...); none where it did not say."""
+    scopes: Mapped[list[str] | None] = mapped_column(JsonDocument)
+    """Service scopes that were asked for at dynamic registration; none after a manual one."""
+    pending_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Registered by itself and not yet approved by an administrator: its launches are refused."""
+    learns_deployment_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Until then the first launch brings the deployment id, which its platform did not tell at registration."""
+    keeps_names: Mapped[bool] = mapped_column(default=True)
+    """Whether we keep the names that the platform sends."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Invite(Base):
+    """One address that registers one platform for an agency, once."""
+
+    __tablename__ = "invite"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    registration_id: Mapped[int | None] = mapped_column(ForeignKey("registration.id"))
+    """The platform that used it."""
+    hosts: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    """host:port beside the issuer's own that the platform's addresses may lie on."""
+    is_open: Mapped[bool] = mapped_column(default=False)
+    """Not made by an administrator: what uses it waits for approval."""
+    claim: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the confirmation that registers, or did: no second one registers beside it."""
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When that one began; a claim that did not come to its end lapses after a minute."""
 
 
 class Deployment(Base):
@@ -81,6 +116,8 @@ class KeySet(Base):
     fetched_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     tried_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_error: Mapped[str | None] = mapped_column(String(64))
+    clock_difference_seconds: Mapped[float | None] = mapped_column()
+    """The platform's clock minus ours when it last answered; none where it did not tell its time."""
 
 
 class ToolKey(Base):

@@ -66,7 +66,7 @@ async function post(action, body) {
     if (response.status >= 500 || response.status === 429) return { retryAfter: Number(response.headers.get("Retry-After")) };
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const isItem = page.querySelector("form[data-answer]") !== null;
-    const wayOn = response.ok && response.redirected && response.url.startsWith(`${location.origin}/learn/`) ? response.url : null;
+    const wayOn = response.ok && response.redirected && response.url.startsWith(new URL("../../", action).href) ? response.url : null;
     return isItem || wayOn || !response.ok ? { page, isItem, wayOn } : {};
   } catch {
     return {};

@@ -25,6 +25,7 @@ from lti_tool.web.current import this_app
 from lti_tool.web.edge import AfterCommit, writes
 from lti_tool.web.principal import Role, require
 from lti_tool.workflows.attempt_finished import finish_attempt
+from lti_tool.workflows.placements import due_at
 from lti_tool.workflows.standing import score_state
 
 blueprint = Blueprint("learner", __name__, url_prefix="/learn/<uuid:launch>")
@@ -62,14 +63,23 @@ def assessment_intro(form: UUID) -> str:
     view = assessment.get_form(g.db, form, tenant_id=g.principal.tenant_id)
     attempt = assessment.find_attempt(g.db, form_uuid=form, **_person())
     framework = roadmap.get_framework(g.db, view.framework)
-    return render_template("learner/intro.html", form=view, attempt=attempt, labels=_labels(framework))
+    due = due_at(g.db, g.principal)
+    return render_template("learner/intro.html", form=view, attempt=attempt, labels=_labels(framework), due=due)
 
 
 @blueprint.post("/assessment/<uuid:form>/start")
 @require(Role.LEARNER)
 def start(launch: UUID, form: UUID) -> Response:
     """Begins the assessment, or goes on with the open attempt."""
-    begun = assessment.start_attempt(g.db, form_uuid=form, launch_ref=str(launch), seed=secrets.randbits(SEED_BITS), now=g.now, **_person())
+    begun = assessment.start_attempt(
+        g.db,
+        form_uuid=form,
+        launch_ref=str(launch),
+        seed=secrets.randbits(SEED_BITS),
+        now=g.now,
+        is_preview=g.principal.is_preview,
+        **_person(),
+    )
     return redirect(url_for("learner.attempt", launch=launch, attempt=begun.attempt_uuid), code=303)
 
 
@@ -135,11 +145,9 @@ def roadmap_page() -> str:
     today = local_date(g.now)
     framework = roadmap.active_framework(g.db, tenant_id=g.principal.tenant_id, on=today)
     standings = roadmap.standing_of(g.db, today=today, now=g.now, **_person())
-    evidence = [
-        (one.node.label, found)
-        for one in standings
-        if one.attainment is not None and (found := roadmap.evidence_of(g.db, node_key=one.node.key, **_person()))
-    ]
+    attained = [one.node for one in standings if one.attainment is not None]
+    found = roadmap.evidence_of(g.db, node_keys=[node.key for node in attained], **_person())
+    evidence = [(node.label, found[node.key]) for node in attained if found[node.key]]
     path = learning.find_path(g.db, **_person())
     return render_template(
         "learner/roadmap.html",
@@ -240,7 +248,7 @@ def kind_names() -> dict[str, str]:
 
 def _go_on(launch: UUID, step: assessment.Step) -> AfterCommit | Response:
     """The item, or the way to the result; what follows from the end is done in the transaction that ended the attempt."""
-    if step.just_finished:
+    if step.just_finished and not g.principal.is_preview:
         finish_attempt(g.db, principal=g.principal, attempt_uuid=step.attempt_uuid, now=g.now, settings=this_app().settings)
     if step.item is None:
         return redirect(url_for("learner.result", launch=launch, attempt=step.attempt_uuid), code=303)

@@ -1,40 +1,52 @@
-"""The addresses that platforms call: login, launch, key set; and the way from a launch to its page."""
+"""The addresses that platforms call: login, launch, key set."""
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
-from uuid import UUID
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from flask import Blueprint, Flask, Response, g, jsonify, redirect, request
-from sqlalchemy.orm import Session
+from flask import Blueprint, Flask, Response, g, jsonify, render_template, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-import assessment.api as assessment
-from kernel.errors import NotFound
 from kernel.http import GuardedClient
 from kernel.ids import new_token
+from lti_tool.keys import state_key
 from lti_tool.lti.enrol import OnEnrolled
-from lti_tool.lti.errors import LaunchTooLarge, NeedsWindow, PlatformRefused, RightMissing, StateUnknown, StateUsed
+from lti_tool.lti.errors import BindingMissing, LaunchTooLarge, PlatformRefused, StateUnknown
 from lti_tool.lti.keysets import KeySets
-from lti_tool.lti.launch import Arrival, LaunchForm, accept_launch, find_login, read_form
-from lti_tool.lti.login import relaunch_path, start_login
-from lti_tool.lti.storage import KnownState, find_platform
+from lti_tool.lti.launch import Browser, LaunchForm, Login, accept_launch, find_storage_target, open_login, read_form
+from lti_tool.lti.login import LoginRequest, read_login, relaunch_path, start_login
+from lti_tool.lti.message import origin_of
+from lti_tool.lti.platforms import Platforms
+from lti_tool.lti.states import State, storage_key, storage_token
+from lti_tool.lti.storage import Platform
 from lti_tool.lti.tool_keys import ensure_tool_key, public_key_set
-from lti_tool.lti.vocabulary import Role
+from lti_tool.views.arrivals import page_of
 from lti_tool.web import cookies
 from lti_tool.web.current import this_app
-from lti_tool.web.edge import MAX_FORM_BYTES, KaonaApp, without_transaction, writes_what_may_be_lost
+from lti_tool.web.edge import MAX_FORM_BYTES, KaonaApp, without_transaction
 from lti_tool.web.headers import allow_framing_by
+from lti_tool.web.path_sessions import head_of
 
 KEY_SET_SECONDS = 3600
-FRAME_DESTINATIONS = frozenset({"iframe", "frame"})
-OPEN = "/open/"
-KINDS = frozenset({"assessment", "teach", "roadmap", "path", "executive", "admin"})
-RIGHTS = {"executive": Role.EXECUTIVE, "admin": Role.ADMINISTRATOR}
-"""What a person must have been given for the pages that no role in a course opens."""
+FRAMES = frozenset({"iframe", "frame"})
+ASKED = "cookie_asked"
+"""Stands in a login that was sent round to see whether the browser keeps our cookie."""
+MAX_ADDRESS_CHARACTERS = 6000
+"""Longer logins are not sent round: not every server before us takes such an address."""
 
 blueprint = Blueprint("lti", __name__, url_prefix="/lti")
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the addresses below share, made once a process."""
+
+    platforms: Platforms
+    key_sets: KeySets
+    state_key: bytes
+    on_enrolled: OnEnrolled
 
 
 def register(app: Flask, *, on_enrolled: OnEnrolled, http: GuardedClient | None = None) -> None:
@@ -45,17 +57,33 @@ def register(app: Flask, *, on_enrolled: OnEnrolled, http: GuardedClient | None 
     """
     assert isinstance(app, KaonaApp)
     http = http or GuardedClient.from_settings(app.settings)
-    app.extensions["lti"] = (KeySets(app.database, http, app.clock), on_enrolled)
+    key_sets = KeySets(app.database, http, app.clock)
+    app.extensions["lti"] = _Parts(Platforms(app.database, app.clock), key_sets, state_key(app.secret), on_enrolled)
     app.register_blueprint(blueprint)
 
 
 @blueprint.route("/login", methods=["GET", "POST"])
-@writes_what_may_be_lost
+@without_transaction
 def login() -> Response:
-    """Login initiation: keeps a state and sends the browser to the platform's sign-in."""
-    browser_token = cookies.read_token(request, cookies.BINDING) or new_token()
-    started = start_login(g.db, _fields(), browser_token=browser_token, public_url=this_app().settings.public_url, now=g.now)
-    response = _found(started.url, 302)
+    """Login initiation: seals a state and sends the browser to the platform's sign-in.
+
+    A browser that comes in a frame and brings no cookie is first asked whether it keeps one there: what a platform gives along
+    with a login is often good for one use, which must not be wasted on a launch that cannot be finished.
+    """
+    request.max_content_length = MAX_FORM_BYTES
+    app, parts, fields = this_app(), _parts(), _fields()
+    hints, known = read_login(fields), cookies.read_token(request, cookies.BINDING)
+    browser_token = known or new_token()
+    started = start_login(
+        app.database,
+        parts.platforms,
+        hints,
+        browser_token=browser_token,
+        public_url=app.settings.public_url,
+        key=parts.state_key,
+        now=g.now,
+    )
+    response = _found(started.url, 302) if known else _answer_without_cookie(started, hints, was_asked=ASKED in fields)
     cookies.set_token(response, cookies.BINDING, browser_token, max_age=cookies.BINDING_SECONDS)
     return response
 
@@ -65,24 +93,32 @@ def login() -> Response:
 def launch() -> Response:
     """The platform's answer: a session and its page, or a refusal. It opens its own transactions, none while it calls a platform."""
     request.max_content_length = MAX_FORM_BYTES
-    app = this_app()
-    key_sets, on_enrolled = app.extensions["lti"]
-    form = read_form(_fields())
-    state = _login_behind(app, form)
-    allow_framing_by(state.platform.frame_origins)
+    app, parts = this_app(), _parts()
+    fields = _fields()
+    form = read_form(fields)
+    begun = _login_behind(parts, form)
+    allow_framing_by(begun.platform.frame_origins)
+    browser = Browser(cookies.read_token(request, cookies.BINDING), _stored_in(fields), request.headers.get("Sec-Fetch-Dest"))
+    if browser.cookie is None and browser.stored is None and not form.error:
+        target = find_storage_target(app.database, begun)
+        if target:
+            return _storage_page(begun.platform, begun.state, target, form=form)
     accepted = accept_launch(
         app.database,
-        key_sets,
-        state,
+        parts.key_sets,
+        begun,
         form,
-        browser_token=cookies.read_token(request, cookies.BINDING),
-        browser_locale=request.accept_languages.best_match(["th", "en"]) or "th",
+        browser,
+        key=parts.state_key,
+        browser_locale=lambda: request.accept_languages.best_match(["th", "en"]) or "th",
         public_url=app.settings.public_url,
         now=g.now,
-        on_enrolled=on_enrolled,
+        on_enrolled=parts.on_enrolled,
         choose_page=page_of,
     )
     log.info("launched", launch=accepted.uuid, registration=accepted.platform.id, user=accepted.enrolled.user_id)
+    if browser.cookie is None:
+        return _found(head_of(accepted.session_token) + accepted.page, 303)
     response = _found(accepted.page, 303)
     cookies.set_token(response, cookies.SESSION, accepted.session_token)
     return response
@@ -108,68 +144,49 @@ def key_set() -> Response:
     return response
 
 
-def page_of(db: Session, arrival: Arrival) -> str:
-    """Path of the page that a launch leads to: what its link names, else what its person most likely wants.
-
-    Raises   NotFound when the link names an activity that this agency does not have; RightMissing; NeedsWindow
-    """
-    kind, form = _wanted(arrival)
-    if kind in RIGHTS and RIGHTS[kind] not in arrival.roles:
-        raise RightMissing
-    if kind == "admin" and request.headers.get("Sec-Fetch-Dest") in FRAME_DESTINATIONS:
-        raise NeedsWindow(relaunch_url=this_app().settings.public_url + relaunch_path(arrival.hints))
-    if kind in {"roadmap", "path"}:
-        return f"/learn/{arrival.uuid}/{kind}"
-    if kind in {"executive", "admin"}:
-        return f"/{kind}/{arrival.uuid}/"
-    form = _present_form(db, form, tenant_id=arrival.platform.tenant_id)
-    if kind == "teach" or Role.INSTRUCTOR in arrival.roles:
-        return f"/teach/{arrival.uuid}/activities/{form}"
-    return f"/learn/{arrival.uuid}/assessment/{form}"
-
-
-def _wanted(arrival: Arrival) -> tuple[str, UUID | None]:
-    """Kind of page and form that the link names, by its parameter `activity` or its address; else by the person's roles."""
-    activity, path = arrival.message.activity, urlsplit(arrival.message.target_link_uri).path
-    named = activity.partition(":") if activity else path.removeprefix(OPEN).partition("/") if path.startswith(OPEN) else ("", "", "")
-    if named[0] in KINDS:
-        return named[0], _uuid(named[2]) if named[2] else None
-    if arrival.roles & {Role.LEARNER, Role.INSTRUCTOR}:
-        return "assessment", None
-    return ("executive" if Role.EXECUTIVE in arrival.roles else "admin"), None
-
-
-def _present_form(db: Session, form: UUID | None, *, tenant_id: int) -> UUID:
-    """The form that a link names, if the agency has it; else the agency's first. Raises NotFound."""
-    if form is not None:
-        return assessment.get_form(db, form, tenant_id=tenant_id).uuid
-    forms = assessment.list_forms(db, tenant_id=tenant_id)
-    if not forms:
-        raise NotFound
-    return forms[0].uuid
-
-
-def _uuid(text: str) -> UUID:
+def _login_behind(parts: _Parts, form: LaunchForm) -> Login:
+    """The login that a launch answers. Raises StateUnknown, PlatformRefused."""
     try:
-        return UUID(text.strip("/"))
-    except ValueError:
-        raise NotFound from None
-
-
-def _login_behind(app: KaonaApp, form: LaunchForm) -> KnownState:
-    """The login that a launch answers; where it is unknown, at least the platform that may show the refusal in its frame."""
-    try:
-        return find_login(app.database, form)
-    except StateUsed as refusal:
-        with app.database.reading() as db:
-            platform = find_platform(db, refusal.registration_id or 0)
-        if platform:
-            allow_framing_by(platform.frame_origins)
-        raise
+        return open_login(parts.platforms, form, key=parts.state_key)
     except StateUnknown:
         if form.error:
             raise PlatformRefused(error=form.error) from None
         raise
+
+
+def _answer_without_cookie(started: LoginRequest, hints: Mapping[str, str], *, was_asked: bool) -> Response:
+    """Where a browser goes that brought no cookie of ours. Raises BindingMissing when it was given one a moment ago."""
+    place = request.headers.get("Sec-Fetch-Dest")
+    allow_framing_by(started.platform.frame_origins)
+    if was_asked and place in FRAMES:
+        relaunch_url = this_app().settings.public_url + relaunch_path(hints)
+        raise BindingMissing(relaunch_url=relaunch_url, registration_id=started.platform.id, tenant_id=started.platform.tenant_id)
+    once_more = f"{relaunch_path(hints)}&{ASKED}=1"
+    if started.storage_target and place != "document":
+        return _storage_page(started.platform, started.state, started.storage_target, next_url=started.url, other_url=once_more)
+    if place in FRAMES and not was_asked and len(once_more) <= MAX_ADDRESS_CHARACTERS:
+        return _found(once_more, 302)
+    return _found(started.url, 302)
+
+
+def _storage_page(platform: Platform, state: State, target: str, **values: Any) -> Response:
+    """A page that speaks with the frame of the platform that keeps values for us: it puts one there at login, and asks for it at launch."""
+    origin = origin_of(platform.auth_url)
+    value = storage_token(_parts().state_key, state) if "form" not in values else None
+    text = render_template("launch/storage.html", origin=origin, target=target, key=storage_key(state), value=value, **values)
+    return Response(text)
+
+
+def _stored_in(fields: Mapping[str, list[str]]) -> str | None:
+    """What the platform gave back to a page of ours; None when none of our pages asked it."""
+    is_ours = request.headers.get("Origin") == this_app().settings.public_url
+    return "".join(fields["stored"]) if is_ours and "stored" in fields else None
+
+
+def _parts() -> _Parts:
+    parts = this_app().extensions["lti"]
+    assert isinstance(parts, _Parts)
+    return parts
 
 
 def _fields() -> Mapping[str, list[str]]:
@@ -182,6 +199,4 @@ def _fields() -> Mapping[str, list[str]]:
 
 
 def _found(url: str, code: int) -> Response:
-    response = redirect(url, code, Response)
-    assert isinstance(response, Response)
-    return response
+    return Response(status=code, headers={"Location": url})

@@ -1,140 +1,301 @@
-"""The teacher's page of one assessment: who stands where."""
+"""The teacher's pages of one assessment: who stands where, one learner and the score, the roster, the table to take away."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, cast, get_args
 from uuid import UUID
 
-from flask import Blueprint, g, render_template, request, url_for
-from werkzeug.wrappers import Response
+import structlog
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.wrappers import Response as AnyResponse
 
 import assessment.api as assessment
 import roadmap.api as roadmap
+from kernel.clock import BANGKOK
+from kernel.errors import KaonaError
+from kernel.langmap import text_in
+from lti_tool.lti.ags import ScoreInvalid
+from lti_tool.models.audit import append_audit
 from lti_tool.views.learner import level_names
 from lti_tool.web import pages, pictures
+from lti_tool.web.csv_file import csv_bytes
+from lti_tool.web.current import this_app
 from lti_tool.web.principal import Role, require
-from lti_tool.web.thai_sorting import thai_order
-from lti_tool.workflows.roster import LearnerRow, list_learners
-from lti_tool.workflows.standing import score_states
+from lti_tool.workflows import roster, teacher_scores
+from lti_tool.workflows.roster import Asked, ClassPage, Filter, LearnerRow, RosterState, Sort
+from lti_tool.workflows.standing import ColumnView, ScoreView, column_view, score_views
+from lti_tool.workflows.teacher_scores import CommentInvalid
 
 blueprint = Blueprint("teacher", __name__, url_prefix="/teach/<uuid:launch>")
+log = structlog.get_logger()
 
-ROWS_A_PAGE = 50
 MAX_PAGE_DIGITS = 6
-STATES = ("all", "none", "open", "finished", "parked")
-SORTS = ("name", "state", "activity")
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
+MAX_SEARCH_CHARACTERS = 100
+MAX_POINT_CHARACTERS = 20
+FAULTS = {
+    "link_repeats": "incomplete", "page_cap": "incomplete", "time_cap": "incomplete", "empty": "empty",
+    "scope_missing": "not_allowed", "status 401": "not_allowed", "status 403": "not_allowed",
+}  # fmt: skip
+"""Why a roster could not be read, in the few kinds that a teacher can make something of; the rest is `away`."""
+NOTICES = ("resent", "overridden", "cleared", "reading")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One learner as the page shows them. state: `none`, `open` or `finished`."""
+    """One learner as the page shows them."""
 
-    person_uuid: UUID
-    name: str | None
-    state: str
+    learner: LearnerRow
     n_items: int
     areas: tuple[assessment.AreaOutcome, ...]
-    last_at: datetime | None
-    score_state: str
+    score: ScoreView | None
 
 
 @blueprint.get("/activities/<uuid:form>")
 @require(Role.INSTRUCTOR)
 def activity(form: UUID) -> str:
-    """Who has started, finished and reached what, in the course of this launch."""
-    tenant_id = g.principal.tenant_id
-    shown = assessment.get_form(g.db, form, tenant_id=tenant_id)
-    learners = list_learners(g.db, g.principal)
-    progress = assessment.list_outcomes(g.db, tenant_id=tenant_id, form_uuid=form, person_uuids=[one.person_uuid for one in learners])
-    rows = make_rows(learners, progress, score_states(g.db, g.principal))
+    """Who has started, finished and reached what, in the course of this launch. The roster is read again behind it when it is old."""
+    shown = assessment.get_form(g.db, form, tenant_id=g.principal.tenant_id)
+    page = roster.class_page(g.db, g.principal, form, asked := read_asked(request.args))
+    state = roster.roster_state(g.db, g.principal)
+    if state.is_wanted(g.now):
+        state = _asked_behind_the_page(state)
     return render_template(
         "teacher/activity.html",
-        forms=assessment.list_forms(g.db, tenant_id=tenant_id),
-        **activity_values(shown, roadmap.get_framework(g.db, shown.framework), rows, request.args),
+        forms=assessment.list_forms(g.db, tenant_id=g.principal.tenant_id),
+        notice=_notice(),
+        **activity_values(
+            shown,
+            roadmap.get_framework(g.db, shown.framework),
+            page=page,
+            rows=_rows(form, page.rows),
+            counts=roster.count_levels(g.db, g.principal, form),
+            state=state,
+            asked=asked,
+        ),
     )
+
+
+@blueprint.get("/activities/<uuid:form>/learners.csv")
+@require(Role.INSTRUCTOR)
+def export(form: UUID) -> Response:
+    """The learners that the page's filter shows, all of them, as a table for a spreadsheet."""
+    shown = assessment.get_form(g.db, form, tenant_id=g.principal.tenant_id)
+    learners = roster.list_class(g.db, g.principal, form, read_asked(request.args))
+    framework = roadmap.get_framework(g.db, shown.framework)
+    _note_export(form, len(learners))
+    response = make_response(csv_bytes(export_rows(shown, framework, _rows(form, learners), language=pages.page_language())))
+    response.headers["Content-Type"] = "text/csv; charset=utf-8"
+    response.headers["Content-Disposition"] = f'attachment; filename="kaona-{shown.key}.csv"'
+    return response
+
+
+@blueprint.get("/activities/<uuid:form>/learners/<uuid:person>")
+@require(Role.INSTRUCTOR)
+def learner(form: UUID, person: UUID) -> str:
+    """One learner: how far, which levels, and the score with all that can be done about it."""
+    return _learner_page(form, person)
+
+
+@blueprint.post("/activities/<uuid:form>/learners/<uuid:person>/resend")
+@require(Role.INSTRUCTOR)
+def resend(launch: UUID, form: UUID, person: UUID) -> AnyResponse:
+    """Sends one learner's score again."""
+    teacher_scores.resend(g.db, g.principal, person, g.now)
+    return redirect(url_for("teacher.learner", launch=launch, form=form, person=person, done="resent"), code=303)
+
+
+@blueprint.post("/activities/<uuid:form>/resend")
+@require(Role.INSTRUCTOR)
+def resend_all(launch: UUID, form: UUID) -> AnyResponse:
+    """Sends every score again that could not be sent."""
+    teacher_scores.resend_parked(g.db, g.principal, g.now)
+    return redirect(url_for("teacher.activity", launch=launch, form=form, done="resent"), code=303)
+
+
+@blueprint.post("/activities/<uuid:form>/learners/<uuid:person>/override")
+@require(Role.INSTRUCTOR)
+def override(launch: UUID, form: UUID, person: UUID) -> Any:
+    """Sets one learner's points by hand; points that are none, or a comment that is no text, are asked for again."""
+    try:
+        points = _points(request.form.get("points", ""))
+        teacher_scores.override(g.db, g.principal, person, points, request.form.get("comment"), g.now)
+    except (ScoreInvalid, CommentInvalid) as fault:
+        return _learner_page(form, person, fault=fault), 422
+    return redirect(url_for("teacher.learner", launch=launch, form=form, person=person, done="overridden"), code=303)
+
+
+@blueprint.post("/activities/<uuid:form>/learners/<uuid:person>/clear")
+@require(Role.INSTRUCTOR)
+def clear_override(launch: UUID, form: UUID, person: UUID) -> AnyResponse:
+    """Goes back to the points of the sitting."""
+    teacher_scores.clear_override(g.db, g.principal, person, g.now)
+    return redirect(url_for("teacher.learner", launch=launch, form=form, person=person, done="cleared"), code=303)
+
+
+@blueprint.post("/activities/<uuid:form>/roster")
+@require(Role.INSTRUCTOR)
+def read_roster(launch: UUID, form: UUID) -> AnyResponse:
+    """Has the course's roster read now."""
+    roster.ask_for_class(g.db, g.principal, g.now)
+    return redirect(url_for("teacher.activity", launch=launch, form=form, done="reading"), code=303)
 
 
 @blueprint.post("/language")
 @require(Role.INSTRUCTOR)
-def language(launch: UUID) -> Response:
+def language(launch: UUID) -> AnyResponse:
     """Changes the language of this launch's pages."""
     first = next(iter(assessment.list_forms(g.db, tenant_id=g.principal.tenant_id)), None)
     home = url_for("teacher.activity", launch=launch, form=first.uuid) if first else "/"
     return pages.change_language(g.db, g.principal, home=home)
 
 
-def make_rows(learners: Sequence[LearnerRow], progress: Mapping[UUID, assessment.PersonProgress], scores: Mapping[UUID, str]) -> list[Row]:
-    """One row for each learner of the course, those who have not started too."""
-    return [_row(one, progress.get(one.person_uuid), scores.get(one.person_uuid, "none")) for one in learners]
+def read_asked(query: Mapping[str, str]) -> Asked:
+    """What the address asks for; what is not known counts as not said.
 
-
-def activity_values(
-    form: assessment.FormView, framework: roadmap.FrameworkView, rows: Sequence[Row], asked: Mapping[str, str]
-) -> dict[str, Any]:
-    """What the page shows: counts over everyone, and the rows that the filter, order and page in the address ask for.
-
-    asked   `state`, `sort` and `page` of the address; what is not known counts as not said
+    query   `state`, `sort`, `q` (part of a name) and `page`
     """
-    state = asked["state"] if asked.get("state") in STATES else "all"
-    sort = asked["sort"] if asked.get("sort") in SORTS else "name"
-    chosen = sorted((row for row in rows if state in ("all", row.score_state if state == "parked" else row.state)), key=_ORDERS[sort])
-    n_pages = max(1, -(-len(chosen) // ROWS_A_PAGE))
-    page = min(max(1, _whole(asked.get("page", ""))), n_pages)
-    levels = level_names(framework)
-    labels = {node.key: node.label for node in (*framework.groups, *framework.nodes)}
-    table = [(labels[domain.competency], *_count_levels(rows, domain.competency, len(levels))) for domain in form.domains]
-    return {
-        "shown_form": form,
-        "rows": chosen[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE],
-        "counts": {"all": len(rows), "parked": sum(row.score_state == "parked" for row in rows)}
-        | {key: sum(row.state == key for row in rows) for key in ("none", "open", "finished")},
-        "shown_state": state,
-        "shown_sort": sort,
-        "n_shown": len(chosen),
-        "n_pages": n_pages,
-        "shown_page": page,
-        "labels": labels,
-        "levels": levels,
-        "spread": [
-            (label, pictures.level_spread(counts, unknown, levels, area=label, name=f"spread-{index}"))
-            for index, (label, counts, unknown) in enumerate(table)
-        ],
-        "spread_table": table,
-        "level_legend": pictures.level_legend(levels),
-    }
-
-
-def _whole(text: str) -> int:
-    """A number of the address; 0 for what is none, or longer than any page is."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_PAGE_DIGITS else 0
-
-
-def _row(learner: LearnerRow, progress: assessment.PersonProgress | None, score_state: str) -> Row:
-    moments = [learner.last_launch_at, progress and progress.started_at, progress and progress.finished_at]
-    return Row(
-        person_uuid=learner.person_uuid,
-        name=learner.display_name,
-        state=progress.state if progress else "none",
-        n_items=progress.n_items if progress else 0,
-        areas=progress.areas if progress else (),
-        last_at=max((moment for moment in moments if moment), default=None),
-        score_state=score_state,
+    state, sort, page = query.get("state"), query.get("sort"), query.get("page", "")
+    return Asked(
+        state=cast("Filter", state) if state in get_args(Filter) else "all",
+        sort=cast("Sort", sort) if sort in get_args(Sort) else "name",
+        search=query.get("q", "").strip()[:MAX_SEARCH_CHARACTERS].replace("\0", ""),
+        page=int(page) if page.isascii() and page.isdigit() and len(page) <= MAX_PAGE_DIGITS else 1,
     )
 
 
-def _count_levels(rows: Sequence[Row], competency: str, n_levels: int) -> tuple[list[int], int]:
-    reached = [area.level for row in rows for area in row.areas if area.competency == competency]
-    return [reached.count(rank) for rank in range(n_levels)], len(rows) - len(reached)
+def activity_values(
+    form: assessment.FormView,
+    framework: roadmap.FrameworkView,
+    *,
+    page: ClassPage,
+    rows: Sequence[Row],
+    counts: Mapping[str, Mapping[int, int]],
+    state: RosterState,
+    asked: Asked,
+) -> dict[str, Any]:
+    """What the page shows: counts over everyone, and the rows that were asked for.
+
+    counts   learners by the form's domain and by level
+    """
+    levels, labels = level_names(framework), _labels(framework)
+    reached = [(labels[domain.competency], [counts.get(domain.code, {}).get(rank, 0) for rank in levels]) for domain in form.domains]
+    table = [(label, by_level, page.total.all - sum(by_level)) for label, by_level in reached]
+    return {
+        "shown_form": form,
+        "rows": rows,
+        "page": page,
+        "asked": asked,
+        "near_pages": sorted({1, page.n_pages} | {n for n in range(page.page - 2, page.page + 3) if 1 <= n <= page.n_pages}),
+        "labels": labels,
+        "levels": levels,
+        "spread": [
+            (label, pictures.level_spread(by_level, unknown, levels, area=label, name=f"spread-{index}"))
+            for index, (label, by_level, unknown) in enumerate(table)
+        ],
+        "spread_table": table,
+        "level_legend": pictures.level_legend(levels),
+        "roster": state,
+        "roster_fault": FAULTS.get(state.fault, "away") if state.fault else None,
+    }
 
 
-def _by_name(row: Row) -> Any:
-    return (row.name is None, thai_order(row.name or ""), str(row.person_uuid))
+def learner_values(
+    form: assessment.FormView, framework: roadmap.FrameworkView, row: Row, column: ColumnView | None, fault: KaonaError | None
+) -> dict[str, Any]:
+    """What the page of one learner shows.
+
+    fault   why the points that were posted are none
+    """
+    return {
+        "shown_form": form,
+        "row": row,
+        "column": column,
+        "fault": fault,
+        "given": request.form,
+        "labels": _labels(framework),
+        "levels": level_names(framework),
+    }
 
 
-_ORDERS = {
-    "name": _by_name,
-    "state": lambda row: (("none", "open", "finished").index(row.state), -row.n_items, _by_name(row)),
-    "activity": lambda row: (LONG_AGO - (row.last_at or LONG_AGO), _by_name(row)),
-}
+def export_rows(form: assessment.FormView, framework: roadmap.FrameworkView, rows: Sequence[Row], *, language: str) -> list[list[object]]:
+    """The table for a spreadsheet: a heading, then a line a learner; levels as numbers, moments on the clock of Bangkok."""
+    labels = _labels(framework)
+    states = {"none": _("Not started"), "open": _("Under way"), "finished": _("Finished")}
+    scores = {"none": "", "sent": _("Sent to the course"), "waiting": _("Waiting to be sent"), "parked": _("Could not be sent")}
+    areas = [text_in(language, labels[domain.competency]) for domain in form.domains]
+    heading = [_("Name"), _("Code"), _("State"), *areas, _("Last activity"), _("Score"), _("Points"), _("Full points")]
+    lines: list[list[object]] = [heading]
+    for row in rows:
+        reached = {area.domain: area.level for area in row.areas}
+        one, score = row.learner, row.score
+        lines.append([
+            one.display_name, str(one.person_uuid)[:4], states[one.state], *(reached.get(domain.code) for domain in form.domains),
+            _moment(one.last_at), scores[one.score_state], score.given if score else None, score.maximum if score else None,
+        ])  # fmt: skip
+    return lines
+
+
+def _rows(form: UUID, learners: Sequence[LearnerRow]) -> list[Row]:
+    """Learners with what they reached and with their scores."""
+    people = [one.person_uuid for one in learners]
+    progress = assessment.list_outcomes(g.db, tenant_id=g.principal.tenant_id, form_uuid=form, person_uuids=people)
+    scores = score_views(g.db, g.principal, people)
+    return [
+        Row(one, found.n_items if found else 0, found.areas if found else (), scores.get(one.person_uuid))
+        for one in learners
+        for found in [progress.get(one.person_uuid)]
+    ]
+
+
+def _learner_page(form: UUID, person: UUID, *, fault: KaonaError | None = None) -> str:
+    shown = assessment.get_form(g.db, form, tenant_id=g.principal.tenant_id)
+    (row,) = _rows(form, [roster.get_learner(g.db, g.principal, form, person)])
+    return render_template(
+        "teacher/learner.html",
+        forms=assessment.list_forms(g.db, tenant_id=g.principal.tenant_id),
+        notice=_notice(),
+        back_path=url_for("teacher.learner", launch=g.principal.launch_uuid, form=form, person=person),
+        **learner_values(shown, roadmap.get_framework(g.db, shown.framework), row, column_view(g.db, g.principal), fault),
+    )
+
+
+def _asked_behind_the_page(state: RosterState) -> RosterState:
+    """Has an old roster read, in a short transaction beside this one; a full disk must not stop the page."""
+    try:
+        with this_app().database.transaction() as db:
+            roster.ask_for_class(db, g.principal, g.now)
+            return roster.roster_state(db, g.principal)
+    except SQLAlchemyError as error:
+        log.warning("roster_not_asked_for", kind=type(error).__name__)
+        return state
+
+
+def _note_export(form: UUID, n: int) -> None:
+    details = {"form": str(form), "learners": n}
+    with this_app().database.transaction() as db:
+        actor = f"user:{g.principal.user_id}"
+        append_audit(db, event="class.exported", actor=actor, now=g.now, tenant_id=g.principal.tenant_id, details=details)
+
+
+def _labels(framework: roadmap.FrameworkView) -> dict[str, Any]:
+    return {node.key: node.label for node in (*framework.groups, *framework.nodes)}
+
+
+def _notice() -> str | None:
+    done = request.args.get("done")
+    return done if done in NOTICES else None
+
+
+def _points(text: str) -> float:
+    """Points as a person writes them, with a point or a comma. Raises ScoreInvalid."""
+    try:
+        return float(text.strip()[:MAX_POINT_CHARACTERS].replace(",", "."))
+    except ValueError:
+        raise ScoreInvalid(reason="points are finite numbers") from None
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.astimezone(BANGKOK).strftime("%Y-%m-%d %H:%M") if moment else None

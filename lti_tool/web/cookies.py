@@ -10,6 +10,7 @@ import re
 from flask import Request, Response, current_app
 
 from lti_tool.web.edge import KaonaApp
+from lti_tool.web.path_sessions import is_in_path, read_path_token
 
 BINDING = "__Host-kaona-login"
 SESSION = "__Host-kaona-session"
@@ -22,6 +23,11 @@ def read_token(request: Request, name: str) -> str | None:
     """The cookie's value when it has the form of ours."""
     value = request.cookies.get(name) or (request.cookies.get(_twin(name)) if _on_loopback_http() else None) or ""
     return value if TOKEN.fullmatch(value) else None
+
+
+def read_session(request: Request) -> str | None:
+    """The token of this request's session: at the head of its address where it has one, else in the cookie."""
+    return read_path_token(request) if is_in_path(request) else read_token(request, SESSION)
 
 
 def set_token(response: Response, name: str, value: str, *, max_age: int | None = None) -> None:

@@ -31,12 +31,6 @@ def writes(view: View) -> View:
     return view
 
 
-def writes_what_may_be_lost(view: View) -> View:
-    """Marks a view that writes, and whose write a power cut may take without harm: its commit does not wait for the disk."""
-    view.kaona_durable = False  # type: ignore[attr-defined]
-    return writes(view)
-
-
 def without_transaction(view: View) -> View:
     """Marks a view that needs no database or opens its own transaction."""
     view.kaona_no_transaction = True  # type: ignore[attr-defined]
@@ -69,8 +63,7 @@ class KaonaApp(Flask):
         request.max_content_length = MAX_FORM_BYTES
         _ = request.form  # the whole body has come before the database is asked: a slow line must hold nobody else up
         reads = request.method in READING_METHODS and not getattr(view, "kaona_writes", False)
-        durable = getattr(view, "kaona_durable", True)
-        with self.database.reading() if reads else self.database.transaction(durable=durable) as db:
+        with self.database.reading() if reads else self.database.transaction() as db:
             g.db = db
             result: Any = super().dispatch_request()
             if not isinstance(result, AfterCommit):

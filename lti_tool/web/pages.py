@@ -16,8 +16,9 @@ from urllib.parse import unquote
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
 from flask import Flask, g, redirect, render_template, request, url_for
-from flask_babel import force_locale, get_locale
+from flask_babel import force_locale
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 from sqlalchemy import update
@@ -27,6 +28,8 @@ from werkzeug.wrappers import Response
 from kernel.ids import new_uuid
 from kernel.langmap import text_in
 from lti_tool.models import Launch
+from lti_tool.web.current import this_app
+from lti_tool.web.path_sessions import without_head
 from lti_tool.web.principal import Principal
 from lti_tool.web.thai_dates import Form, date_text
 
@@ -42,8 +45,14 @@ def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
-        text=text_filter, date=date_filter, decimal=decimal_filter, percent=percent_filter, short_uuid=lambda value: str(value)[:4]
+        text=text_filter,
+        date=date_filter,
+        decimal=decimal_filter,
+        points=points_filter,
+        percent=percent_filter,
+        short_uuid=lambda value: str(value)[:4],
     )
+    app.jinja_env.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]  # of its i18n extension
     app.jinja_env.globals.update(static_url=static_url, in_language=in_language, new_client_id=lambda: str(new_uuid()))
     app.context_processor(_page_values)
 
@@ -57,14 +66,17 @@ def page_language() -> str:
 
 def text_language() -> str:
     """Language of the text being written: the page's, or that of the part within `in_language`."""
-    locale = get_locale()
-    return str(locale.language) if locale is not None else LANGUAGES[0]
+    return str(g.get("text_language") or page_language())
 
 
 def in_language(language: str, template: str, **values: Any) -> Markup:
     """A part of a page rendered in one language, whatever the page's own is."""
-    with force_locale(language):
-        return Markup(render_template(template, **values | {"lang": language}))  # noqa: S704  a rendered template is escaped
+    outer, g.text_language = g.get("text_language"), language
+    try:
+        with force_locale(language):
+            return Markup(render_template(template, **values | {"lang": language}))  # noqa: S704  a rendered template is escaped
+    finally:
+        g.text_language = outer
 
 
 def text_filter(texts: Mapping[str, str], language: str | None = None) -> Markup:
@@ -92,6 +104,11 @@ def decimal_filter(value: float | None, digits: int = 2, *, signed: bool = False
     return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "−")
 
 
+def points_filter(value: float) -> str:
+    """Points of a score, two decimals at the most."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
 def percent_filter(share: float | None) -> str:
     """A share of 1 as whole percent; a dash for none. Never 0 or 100 unless it is exactly so."""
     if share is None:
@@ -111,12 +128,12 @@ def change_language(db: Session, principal: Principal, *, home: str) -> Response
         ours = (Launch.uuid == principal.launch_uuid, Launch.tenant_id == principal.tenant_id)
         db.execute(update(Launch).where(*ours).values(locale=wanted))
     back = request.form.get("back", "")
-    return redirect(back if _is_below(request.path.rsplit("/", 1)[0] + "/", back) else home, code=303)
+    return redirect(request.script_root + back if is_below(request.path.rsplit("/", 1)[0] + "/", back) else home, code=303)
 
 
 def static_url(filename: str) -> str:
     """Address of one of our files, with its content's digest, so that browsers may keep it."""
-    return url_for("static", filename=filename, v=_content_digest(filename))
+    return without_head(request, url_for("static", filename=filename, v=_content_digest(filename)))
 
 
 def compile_translations(data_dir: Path) -> Path:
@@ -142,7 +159,7 @@ def compile_translations(data_dir: Path) -> Path:
     return folder
 
 
-def _is_below(folder: str, address: str) -> bool:
+def is_below(folder: str, address: str) -> bool:
     """Whether an address that a form gave is a path below a folder of ours, however a browser reads it."""
     if len(address) > MAX_BACK_CHARACTERS or not address.startswith(folder) or not address.isprintable():
         return False
@@ -151,6 +168,21 @@ def _is_below(folder: str, address: str) -> bool:
 
 def _page_values() -> dict[str, Any]:
     return {"lang": page_language(), "principal": g.get("principal"), "now": g.get("now")}
+
+
+def _gettext(message: str) -> str:
+    """A message of a template in the language being written. Templates ask dozens of times a page: the way is kept short."""
+    return _catalog(this_app().config["BABEL_TRANSLATION_DIRECTORIES"], text_language()).gettext(message)
+
+
+def _ngettext(singular: str, plural: str, n: int) -> str:
+    return _catalog(this_app().config["BABEL_TRANSLATION_DIRECTORIES"], text_language()).ngettext(singular, plural, n)
+
+
+@lru_cache(maxsize=16)
+def _catalog(folder: str, language: str) -> NullTranslations:
+    """The messages of one language; English stands in the source and needs none."""
+    return Translations.load(folder, [language])
 
 
 @lru_cache(maxsize=64)

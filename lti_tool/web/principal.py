@@ -1,4 +1,4 @@
-"""Who is asking: the cookie proves the person, the launch in the path names the course and the roles, our grants add rights."""
+"""Who is asking: the session proves the person, the launch in the path names the course and the roles, our grants add rights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,10 +51,12 @@ class Principal:
     return_url: str | None
     platform_origin: str
     framed: bool
+    is_preview: bool = False
+    """A teacher looks through a learner's eyes: nothing that this person does is recorded."""
 
 
 def require(*roles: Role) -> Callable[[View], View]:
-    """Opens a view to people who have one of these roles in the launch that the path names.
+    """Opens a view to people who have one of these roles in the launch that the path names; without roles to everybody of the launch.
 
     The view's path holds `<uuid:launch>`; the view takes it only if it wants it. On a write the request must come from a
     page of that launch.
@@ -68,7 +70,7 @@ def require(*roles: Role) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*arguments: Any, launch: UUID, **named: Any) -> Any:
             g.principal = read_principal(launch)
-            if not allowed & g.principal.roles:
+            if allowed and not allowed & g.principal.roles:
                 raise NotFound
             if request.method not in READING_METHODS:
                 check_origin_and_token(launch)
@@ -81,7 +83,7 @@ def require(*roles: Role) -> Callable[[View], View]:
 
 def read_principal(launch: UUID) -> Principal:
     """The person of this request in one launch. Raises SessionMissing, OtherPerson, PersonBlocked, NotFound."""
-    token = cookies.read_token(request, cookies.SESSION)
+    token = cookies.read_session(request)
     if token is None:
         raise SessionMissing
     live = find_live_launch(g.db, launch, token=token, now=g.now)
@@ -115,7 +117,7 @@ def _principal(live: LiveLaunch) -> Principal:
         registration_id=live.registration_id,
         deployment_id=live.deployment_id,
         user_id=live.user_id,
-        person_uuid=live.person_uuid,
+        person_uuid=live.person_uuid if live.preview_of_id is None else live.uuid,  # the learner of a preview is nobody
         display_name=live.display_name,
         locale=live.locale,
         roles=live.roles,
@@ -125,4 +127,5 @@ def _principal(live: LiveLaunch) -> Principal:
         return_url=live.return_url,
         platform_origin=live.frame_origins[0] if live.frame_origins else "",
         framed=live.framed,
+        is_preview=live.preview_of_id is not None,
     )

@@ -12,4 +12,8 @@ def thai_order(text: str) -> tuple[str, str]:
     Source  Royal Institute Dictionary (2542), order of headwords
     """
     folded = text.strip().casefold()
-    return LEADING_VOWEL.sub(r"\2\1", folded.translate(MARKS)), folded
+    return LEADING_VOWEL.sub(_swapped, folded.translate(MARKS)), folded
+
+
+def _swapped(pair: re.Match[str]) -> str:
+    return pair[2] + pair[1]

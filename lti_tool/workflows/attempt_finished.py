@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import assessment.api as assessment
@@ -15,13 +14,12 @@ import learning.api as learning
 import roadmap.api as roadmap
 import xapi.api as xapi
 from kernel.clock import local_date
-from lti_tool.jobs.score_publish import enqueue_score
-from lti_tool.models import Launch, LineItem, Tenant, User
+from lti_tool.models import Tenant
 from lti_tool.settings import Settings
 from lti_tool.statements import build
 from lti_tool.web.principal import Principal
+from lti_tool.workflows.gradebook import score_sitting
 
-SCORE_MAXIMUM = 100.0
 DEFAULT_PASS_LEVEL = 1
 """The level that counts as passed where no target says more: something of the area was shown."""
 
@@ -35,7 +33,7 @@ class Finished:
     n_evidence: int
     """New pieces; 0 when the sitting was recorded before."""
     score_enqueued: bool
-    """False for an ungraded link, for a sitting without any answer, and when the sitting was recorded before."""
+    """False for an ungraded link, for a sitting without any answer or that does not stand, and when it was recorded before."""
 
 
 def finish_attempt(db: Session, *, principal: Principal, attempt_uuid: UUID, now: datetime, settings: Settings) -> Finished:
@@ -66,7 +64,7 @@ def record_outcome(db: Session, *, tenant_id: int, attempt_uuid: UUID, public_ur
     xapi.store_statements(db, tenant_id=tenant_id, statements=statements, authority=authority(public_url), now=now)
     recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements, home_page=tenant.home_page)
     learning.plan_paths(db, tenant_id=tenant_id, person_uuids=[outcome.person_uuid], today=local_date(now), now=now)
-    score_enqueued = bool(outcome.responses) and _enqueue_score(db, outcome=outcome, now=now)
+    score_enqueued = bool(outcome.responses) and score_sitting(db, launch_ref=outcome.launch_ref, person_uuid=outcome.person_uuid, now=now)
     return Finished(outcome, ids, recorded.n_evidence, score_enqueued)
 
 
@@ -79,25 +77,3 @@ def _standings(db: Session, *, tenant_id: int, outcome: assessment.Outcome, now:
     """Where the person stood before this sitting, by node key."""
     standings = roadmap.standing_of(db, tenant_id=tenant_id, person_uuid=outcome.person_uuid, today=local_date(now), now=now)
     return {standing.node.key: standing for standing in standings}
-
-
-def _enqueue_score(db: Session, *, outcome: assessment.Outcome, now: datetime) -> bool:
-    row = db.execute(
-        select(LineItem, User)
-        .join(Launch, Launch.line_item_id == LineItem.id)
-        .join(User, User.id == Launch.user_id)
-        .where(Launch.uuid == UUID(outcome.launch_ref), User.person_uuid == outcome.person_uuid)
-    ).first()
-    if row is None:  # an ungraded link
-        return False
-    line_item, user = row
-    enqueue_score(
-        db,
-        line_item=line_item,
-        user=user,
-        score_given=round(outcome.scaled * SCORE_MAXIMUM, 2),
-        score_maximum=SCORE_MAXIMUM,
-        comment=None,
-        now=now,
-    )
-    return True

@@ -258,6 +258,13 @@ def test_a_form_that_contradicts_itself_is_refused_with_the_place(make, path, va
     assert told in faults(change(make.form(), path, value), read_form)
 
 
+def test_a_form_with_an_area_that_has_no_cut_is_refused(make):
+    form = make.form()
+    form["cuts"] = [cut for cut in form["cuts"] if cut["domain"] != "DLIT"]
+
+    assert "cuts: DLIT has no cut, so no level could be told" in faults(form, read_form)
+
+
 def test_a_form_that_asks_more_than_the_bank_holds_is_refused(database, make, now):
     load(database, make.bank(n_per_domain=5), now)
 

@@ -236,7 +236,7 @@ def _columns(lms: Lms) -> dict[str, str]:
     """Resource link id to line item URL, as the LMS itself names them."""
     with lms.store.transaction() as db:
         return {
-            item.resource_link_id: f"{lms.config.base_url}/lti/services/1/lineitems/{item.id}/lineitem?type_id={item.deployment_id}"
+            item.resource_link_id: f"{lms.config.base_url}/mod/lti/services.php/1/lineitems/{item.id}/lineitem?type_id={item.deployment_id}"
             for item in gradebook.list_line_items(db, "1")
             if item.resource_link_id
         }

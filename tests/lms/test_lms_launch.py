@@ -51,7 +51,7 @@ def initiation_of(pair: Pair, person_id: str, activity_id: str) -> tuple[dict[st
 def ask(pair: Pair, browser: object, login: dict[str, str], **changes: str | None) -> requests.Response:
     """An authentication request by this browser, as the redirect from the tool would make it."""
     pair.tool.changes = changes
-    return browser.get(f"{pair.url}/lti/auth", params=pair.tool.authentication_request(login))
+    return browser.get(f"{pair.url}/mod/lti/auth.php", params=pair.tool.authentication_request(login))
 
 
 def posted(page: requests.Response) -> dict[str, str]:
@@ -104,7 +104,7 @@ def test_a_launch_ends_on_the_tools_page_with_a_token_that_pyjwt_verifies(pair: 
 def test_the_authentication_request_may_be_a_post_too(pair: Pair) -> None:
     login, browser = initiation_of(pair, LEARNER, GRADED)
 
-    page = browser.request("POST", f"{pair.url}/lti/auth", data=pair.tool.authentication_request(login))
+    page = browser.request("POST", f"{pair.url}/mod/lti/auth.php", data=pair.tool.authentication_request(login))
 
     assert verified_claims(pair.running, posted(page)["id_token"])["sub"] == LEARNER
 
@@ -181,7 +181,7 @@ def test_q15_an_error_is_posted_to_the_tool_with_its_state(
     assert "id_token" not in answer
 
 
-def test_prompt_may_be_absent(pair: Pair) -> None:
+def test_q15_prompt_may_be_absent(pair: Pair) -> None:
     assert "id_token" in pair.launch(LEARNER, GRADED, prompt=None)
 
 
@@ -192,7 +192,7 @@ def test_a_missing_state_is_posted_back_empty(pair: Pair) -> None:
     assert "id_token" in answer
 
 
-def test_a_browser_that_is_not_signed_in_is_asked_to_repost_once_and_then_refused(pair: Pair) -> None:
+def test_q18_a_browser_that_is_not_signed_in_is_asked_to_repost_once_and_then_refused(pair: Pair) -> None:
     login, _ = initiation_of(pair, LEARNER, GRADED)
     with pair.running.browser() as stranger:
         first = ask(pair, stranger, login)
@@ -217,7 +217,7 @@ def test_the_answering_page_runs_its_script_under_its_own_policy_and_has_a_butto
     assert len(browser.forms(page)[0].buttons) == 1
 
 
-def test_the_token_lives_sixty_seconds_and_has_the_claims_of_moodle_4_5(pair: Pair) -> None:
+def test_q19_the_token_lives_sixty_seconds_and_has_the_claims_of_moodle_4_5(pair: Pair) -> None:
     claims = pair.claims(LEARNER, GRADED)
 
     assert claims["exp"] - claims["iat"] == 60
@@ -296,7 +296,7 @@ def test_q21_with_privacy_never_nothing_of_a_person_but_the_sub_and_the_id_numbe
     assert claims[names.LIS]["person_sourcedid"] == "1103700000011"
 
 
-def test_custom_parameters_are_substituted_doubled_and_overruled_by_the_registration() -> None:
+def test_q26_q28_custom_parameters_are_substituted_doubled_and_overruled_by_the_registration() -> None:
     with running_pair() as pair:
         tool = make_tool(pair.tool.url, custom={"activity": "from-registration"})
         course = make_course(pair.tool.url)
@@ -315,12 +315,12 @@ def test_custom_parameters_are_substituted_doubled_and_overruled_by_the_registra
     }
 
 
-def test_the_key_set_holds_two_public_keys_and_keeps_the_old_one_through_a_rotation() -> None:
+def test_q19_the_key_set_holds_two_public_keys_and_keeps_the_old_one_through_a_rotation() -> None:
     with running_pair() as pair:
         before = pair.launch(LEARNER, GRADED)["id_token"]
         pair.lms.rotate_keys()
         after = pair.launch(LEARNER, GRADED)["id_token"]
-        keys = requests.get(f"{pair.url}/lti/certs", timeout=10).json()["keys"]
+        keys = requests.get(f"{pair.url}/mod/lti/certs.php", timeout=10).json()["keys"]
 
         assert len(keys) == 2
         assert all(set(key) == {"kty", "alg", "use", "kid", "n", "e"} for key in keys)
@@ -336,7 +336,7 @@ def test_an_activity_for_executives_is_hidden_from_a_learner_and_cannot_be_launc
         assert "ภาพรวมผู้บริหาร" in executive.get(f"{pair.url}/courses/{COURSE_ID}").text
 
 
-def test_the_return_address_shows_a_message_escaped_and_refuses_another_session_key(pair: Pair) -> None:
+def test_q52_the_return_address_shows_a_message_escaped_and_refuses_another_session_key(pair: Pair) -> None:
     with pair.running.browser(LEARNER) as browser:
         browser.open_activity(GRADED)
         claims = verified_claims(pair.running, pair.tool.launches[-1]["id_token"])
@@ -354,7 +354,7 @@ def test_the_state_file_keeps_keys_and_grades_over_a_restart(tmp_path: "object")
     with running_pair(state_path=path, signing_keys=()) as pair:
         token = pair.launch(LEARNER, GRADED)["id_token"]
     with running_pair(state_path=path, signing_keys=()) as pair:
-        kids = {key["kid"] for key in requests.get(f"{pair.url}/lti/certs", timeout=10).json()["keys"]}
+        kids = {key["kid"] for key in requests.get(f"{pair.url}/mod/lti/certs.php", timeout=10).json()["keys"]}
 
     import jwt
 
@@ -365,3 +365,29 @@ def test_a_person_without_a_role_in_the_course_cannot_enter_it() -> None:
     with running_pair(people=with_person(PEOPLE, LEARNER, roles={})) as pair, pair.running.browser(LEARNER) as browser:
         assert browser.get(f"{pair.url}/courses/{COURSE_ID}").status_code == 404
         assert browser.get(f"{pair.url}/activities/{GRADED}").status_code == 404
+
+
+def test_q1_two_platforms_give_the_same_ids_under_two_issuers() -> None:
+    with running_pair() as one, running_pair() as other:
+        first, second = one.claims(LEARNER, GRADED), other.claims(LEARNER, GRADED)
+
+    same = ("sub", "aud", names.DEPLOYMENT_ID)
+    assert [first[name] for name in same] == [second[name] for name in same]
+    assert first[names.CONTEXT]["id"] == second[names.CONTEXT]["id"]
+    assert first[names.RESOURCE_LINK]["id"] == second[names.RESOURCE_LINK]["id"]
+    assert first["iss"] != second["iss"]
+
+
+def test_q2_the_issuer_is_the_address_exactly_with_its_port_and_no_slash(pair: Pair) -> None:
+    claims = pair.claims(LEARNER, GRADED)
+
+    assert claims["iss"] == pair.tool.logins[-1]["iss"] == pair.url
+    assert not claims["iss"].endswith("/")
+    assert ":" in claims["iss"].partition("://")[2]
+
+
+def test_q23_return_address_and_outcome_id_hold_what_nobody_may_log(pair: Pair) -> None:
+    claims = pair.claims(LEARNER, GRADED)
+
+    assert "sesskey=" in claims[names.LAUNCH_PRESENTATION]["return_url"]
+    assert '"userid": "11"' in claims[names.BASIC_OUTCOME]["lis_result_sourcedid"]

@@ -39,7 +39,7 @@ def pair() -> Iterator[Pair]:
                 "scoreMaximum": 100,
                 "comment": "<b>ดี</b>",
             }
-            url = f"{pair.url}/lti/services/{COURSE_ID}/lineitems/1/lineitem/scores?type_id=1"
+            url = f"{pair.url}/mod/lti/services.php/{COURSE_ID}/lineitems/1/lineitem/scores?type_id=1"
             pair.call("POST", url, token=token, json=score, headers={"Content-Type": names.MEDIA_SCORE})
         yield pair
 
@@ -70,7 +70,7 @@ def test_the_language_switch_leads_to_no_foreign_page(pair: Pair, back: str) -> 
     assert page.url.startswith(pair.url)
 
 
-def test_the_activity_page_holds_the_tool_as_moodle_does(pair: Pair) -> None:
+def test_q52_the_activity_page_holds_the_tool_as_moodle_does(pair: Pair) -> None:
     with pair.running.browser(LEARNER) as browser:
         page = browser.get(f"{pair.url}/activities/{GRADED}")
 
@@ -109,9 +109,9 @@ def test_site_administration_shows_the_values_to_copy_to_the_administrator_alone
         page = administrator.get(f"{pair.url}/administration").text
         refused = teacher.get(f"{pair.url}/administration")
 
-    for value in (pair.url, "kaonaDemoTool01", f"{pair.url}/lti/auth", f"{pair.url}/lti/token", f"{pair.url}/lti/certs"):
+    for value in (pair.url, "kaonaDemoTool01", *(f"{pair.url}/mod/lti/{name}.php" for name in ("auth", "token", "certs"))):
         assert f"<code>{value}</code>" in page
-    assert "POST /lti/token" in page
+    assert "POST /mod/lti/token.php" in page
     assert refused.status_code == 404
 
 

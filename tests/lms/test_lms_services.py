@@ -319,7 +319,7 @@ def test_a_score_needs_its_scope_its_deployment_and_its_column(pair: Pair, colum
     assert post_score(pair, column, a_score(), scopes=[names.SCOPE_RESULT_READ]).status_code == 401
     assert post_score(pair, column.replace("type_id=1", "type_id=2"), a_score()).status_code == 401
     assert post_score(pair, column.replace("/lineitems/1/", "/lineitems/99/"), a_score()).status_code == 404
-    assert post_score(pair, column.replace(f"/services/{COURSE_ID}/", "/services/77/"), a_score()).status_code == 404
+    assert post_score(pair, column.replace(f"/services.php/{COURSE_ID}/", "/services.php/77/"), a_score()).status_code == 404
 
 
 def test_another_tools_column_is_403(pair: Pair) -> None:
@@ -327,7 +327,7 @@ def test_another_tools_column_is_403(pair: Pair) -> None:
     pair.lms.config = replace(pair.lms.config, tools=(*pair.lms.config.tools, other))
     with pair.lms.store.transaction() as db:
         foreign = gradebook.add_line_item(db, COURSE_ID, "2", {"label": "ของผู้อื่น", "scoreMaximum": 10})
-    address = f"{pair.url}/lti/services/{COURSE_ID}/lineitems/{foreign.id}/lineitem?type_id=1"
+    address = f"{pair.url}/mod/lti/services.php/{COURSE_ID}/lineitems/{foreign.id}/lineitem?type_id=1"
 
     assert post_score(pair, address, a_score()).status_code == 403
 
@@ -360,7 +360,7 @@ def test_q43_results_with_a_limit_are_a_404_page(pair: Pair, column: str) -> Non
 
 
 def line_items_url(pair: Pair) -> str:
-    return f"{pair.url}/lti/services/{COURSE_ID}/lineitems?type_id=1"
+    return f"{pair.url}/mod/lti/services.php/{COURSE_ID}/lineitems?type_id=1"
 
 
 def create(pair: Pair, **values: Any) -> requests.Response:
@@ -377,7 +377,7 @@ def test_a_line_item_is_created_201_and_twice_makes_two(pair: Pair) -> None:
 
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json()["id"] != second.json()["id"]
-    assert re.fullmatch(rf"{pair.url}/lti/services/2/lineitems/\d+/lineitem\?type_id=1", first.json()["id"])
+    assert re.fullmatch(rf"{pair.url}/mod/lti/services.php/2/lineitems/\d+/lineitem\?type_id=1", first.json()["id"])
     assert len(list_items(pair, "&resource_id=r").json()) == 2
 
 
@@ -465,7 +465,7 @@ def test_q7_without_the_line_item_scope_none_is_made(pair: Pair) -> None:
 def members(
     pair: Pair, query: str = "", accept: str = names.MEDIA_MEMBERS, deployment: str = "1", course: str = COURSE_ID
 ) -> requests.Response:
-    url = f"{pair.url}/lti/services/CourseSection/{course}/bindings/{deployment}/memberships{query}"
+    url = f"{pair.url}/mod/lti/services.php/CourseSection/{course}/bindings/{deployment}/memberships{query}"
     return pair.call("GET", url, headers={"Accept": accept})
 
 
@@ -504,6 +504,18 @@ def test_q47_members_without_shared_names_are_listed_unnamed(pair: Pair) -> None
     pair.lms.config = replace(pair.lms.config, tools=(secret,))
 
     assert members(pair).json()["members"][0].keys() == {"status", "roles", "user_id", "lis_person_sourcedid"}
+
+
+def test_q46_a_deployment_reads_every_course_where_it_is_allowed_without_a_launch_there(pair: Pair) -> None:
+    second = replace(pair.lms.config.courses[0], id="9", activities=())
+    pair.lms.config = replace(pair.lms.config, courses=(*pair.lms.config.courses, second))
+    allowed = members(pair, course="9").status_code
+    kept_out = make_tool(pair.tool.url, courses=frozenset({COURSE_ID}))
+    pair.lms.config = replace(pair.lms.config, tools=(kept_out,))
+
+    assert allowed == 200
+    assert members(pair, course="9").status_code == 401
+    assert members(pair).status_code == 200
 
 
 def test_members_of_an_unknown_course_or_link_are_404_and_of_a_foreign_deployment_401(pair: Pair) -> None:

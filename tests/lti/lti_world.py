@@ -81,6 +81,12 @@ class Platform:
             def do_POST(self) -> None:
                 self.answer()
 
+            def do_PUT(self) -> None:
+                self.answer()
+
+            def do_DELETE(self) -> None:
+                self.answer()
+
             def answer(self) -> None:
                 size = int(self.headers.get("Content-Length", 0))
                 call = Call(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, self.rfile.read(size))

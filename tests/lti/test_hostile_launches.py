@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import secrets
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from joserfc.jwk import RSAKey
 
 from lti_tool import logs, models
 from lti_tool.lti import vocabulary as v
+from lti_tool.lti.storage import sweep_long_logins
 from lti_tool.lti.tenants import add_tenant
 from tests.lti.lti_world import (
     CLIENT_ID,
@@ -183,7 +185,7 @@ def test_h14_a_token_of_one_platform_in_the_name_of_another_is_refused(tool: Too
 
 def test_h15_an_activity_of_another_agency_is_not_found(tool: Tool, monkeypatch: pytest.MonkeyPatch):
     from assessment.errors import FormNotFound
-    from lti_tool.views import lti as view
+    from lti_tool.views import arrivals as view
 
     asked: list[int] = []
 
@@ -423,43 +425,39 @@ def test_h23_a_hanging_key_set_delays_its_own_platform_alone(
 
     from lti_tool.lti import keysets
 
-    monkeypatch.setattr(keysets, "FETCH_SECONDS", 3.0)
+    monkeypatch.setattr(keysets, "FETCH_SECONDS", 60.0)
     monkeypatch.setattr(keysets, "WAIT_SECONDS", 0.5)
     release = threading.Event()
 
     def hang(_: Any) -> Answer:
-        release.wait(30)
+        release.wait(60)
         return Answer()
 
     other_platform.answers["/jwks"] = hang
     with tool.database.transaction() as db:
         register(db, other_platform, moment, client_id="slow")
     tool.launched()
-    took: dict[int, tuple[str, float]] = {}
+    refused: list[str] = []
 
-    def slow(number: int) -> None:
+    def slow() -> None:
         browser = tool.new_browser()
         login = tool.login(browser, iss=other_platform.url, client_id="slow")
-        started = time.monotonic()
-        response = tool.post(login.state, sign(tool.claims(login, iss=other_platform.url, aud="slow")), browser)
-        took[number] = (code_of(response), time.monotonic() - started)
+        refused.append(code_of(tool.post(login.state, sign(tool.claims(login, iss=other_platform.url, aud="slow")), browser)))
 
-    threads = [threading.Thread(target=slow, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=slow) for _ in range(8)]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
-    started = time.monotonic()
+    while len(refused) < 7:  # one fetches, a few waited for it, the rest were told at once
+        time.sleep(0.05)
     tool.launched(tool.new_browser())
-    beside = time.monotonic() - started
+    n_hanging = sum(thread.is_alive() for thread in threads)
+    release.set()
     for thread in threads:
         thread.join()
-    release.set()
 
-    assert {code for code, _ in took.values()} == {"key_set_unreachable"}
-    assert beside < 1.0
+    assert n_hanging == 1
+    assert refused == ["key_set_unreachable"] * 8
     assert other_platform.count("/jwks") == 1
-    assert sum(seconds > 2 for _, seconds in took.values()) == 1  # one fetched, a few waited, the rest were told at once
-    assert max(seconds for _, seconds in took.values()) < 4.5
 
 
 WEAK = RSAKey.generate_key(1024, parameters={"kid": "key-0"})
@@ -504,7 +502,7 @@ def test_two_agencies_with_the_same_ids_at_different_platforms_stay_apart(tool: 
 
 
 WRONG_FORMS: list[dict[str, Any]] = [
-    {v.VERSION: "1.2.0"}, {v.VERSION: None}, {v.MESSAGE_TYPE: "LtiEvilRequest"}, {v.MESSAGE_TYPE: None}, {v.RESOURCE_LINK: "link"},
+    {v.VERSION: "1.2.0"}, {v.VERSION: None}, {v.MESSAGE_TYPE: None}, {v.RESOURCE_LINK: "link"},
     {v.RESOURCE_LINK: {"id": "x" * 256}}, {v.RESOURCE_LINK: None}, {v.DEPLOYMENT_ID: None}, {v.DEPLOYMENT_ID: 1},
     {v.DEPLOYMENT_ID: "d" * 3000}, {v.CONTEXT: [1]}, {v.CUSTOM: "x"}, {v.AGS_ENDPOINT: "x"}, {v.AGS_ENDPOINT: {"lineitem": 5}},
     {v.NRPS_SERVICE: []}, {v.LAUNCH_PRESENTATION: "x"}, {"name": 5},
@@ -540,3 +538,80 @@ def test_s02_of_two_workers_that_spend_one_state_one_wins(tool: Tool):
 
     assert sorted(statuses) == [303, 400, 400, 400, 400, 400]
     assert len(tool.rows(models.Launch)) == 1
+
+
+def test_s02_a_state_of_which_anything_was_changed_was_never_issued(tool: Tool):
+    login = tool.login()
+    token = sign(tool.claims(login))
+
+    for place in range(0, len(login.state), 7):
+        other = "A" if login.state[place] != "A" else "B"
+        changed = login.state[:place] + other + login.state[place + 1 :]
+        assert code_of(tool.post(changed, token)) == "state_unknown", place
+    for odd in (login.state[:-1], login.state + "A", login.state + "=", " " + login.state, login.state.replace("_", "/"), "A" * 192):
+        if odd != login.state:
+            assert code_of(tool.post(odd, token)) == "state_unknown", odd
+    assert tool.post(login.state, token).status_code == 303
+
+
+def test_s02_a_state_spelled_otherwise_is_the_same_state_and_spent_with_it(tool: Tool):
+    login = next(login for length in range(1, 5) if len((login := tool.login(login_hint="u" * length)).state) % 4)
+    token = sign(tool.claims(login))
+    last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".index(login.state[-1])
+    respelled = login.state[:-1] + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last ^ 1]
+    assert tool.post(respelled, token).status_code == 303
+
+    assert_refused(tool, tool.post(login.state, token), "state_used")
+
+
+def test_h01_a_launch_posted_again_after_its_login_expired_is_still_told_that_it_was_used(tool: Tool):
+    login = tool.login()
+    token = sign(tool.claims(login))
+    assert tool.post(login.state, token).status_code == 303
+    tool.moment.pass_by(minutes=11)
+
+    assert_refused(tool, tool.post(login.state, token), "state_used")
+
+
+@pytest.mark.parametrize("length", [1, 300, 900, 4000])
+def test_s02_a_state_is_short_whatever_the_platform_gives_along(tool: Tool, length: int):
+    hint = secrets.token_urlsafe(length)[:length]
+
+    login = tool.login(lti_message_hint=hint)
+
+    assert len(login.state) <= 1500
+    assert login.query["lti_message_hint"] == hint
+    refused = tool.post(login.state, sign(tool.claims(login)), tool.new_browser())
+    assert_refused(tool, refused, "binding_missing")
+    assert f"lti_message_hint={hint}" in refused.text  # the new tab gets it whole
+    assert tool.post(login.state, sign(tool.claims(login))).status_code == 303
+    assert len(tool.rows(models.LongLogin)) == (1 if length == 4000 else 0)
+
+
+def test_what_a_long_login_left_is_swept_after_a_day(tool: Tool):
+    tool.login(lti_message_hint=secrets.token_urlsafe(3000))
+    tool.moment.pass_by(days=1, seconds=1)
+
+    with tool.database.transaction() as db:
+        assert sweep_long_logins(db, now=tool.moment.now) == 1
+
+
+@pytest.mark.parametrize("change", ["disabled_at", "pending_since"])
+def test_a_platform_that_was_switched_off_after_the_login_is_refused_at_the_launch(tool: Tool, change: str):
+    login = tool.login()
+    with tool.database.transaction() as db:
+        db.query(models.Registration).update({change: tool.moment.now})
+
+    assert_refused(tool, tool.post(login.state, sign(tool.claims(login))), "issuer_unknown")
+
+
+def test_a_platform_whose_key_set_moved_after_the_login_is_judged_by_its_new_one_alone(tool: Tool, other_platform: Platform):
+    login = tool.login()
+    other_platform.keys = [public(KEYS[2])]
+    with tool.database.transaction() as db:
+        db.query(models.Registration).update({"jwks_url": f"{other_platform.url}/jwks"})
+
+    assert_refused(tool, tool.post(login.state, sign(tool.claims(login))), "issuer_unknown")
+    tool.moment.pass_by(seconds=6)
+    assert tool.post(login.state, sign(tool.claims(login))).status_code == 401
+    assert tool.launch(key=KEYS[2]).status_code == 303

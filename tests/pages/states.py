@@ -18,16 +18,27 @@ from assessment.errors import AlreadyAnswered, AnswerInvalid, AttemptClosed, Att
 from kernel.errors import KaonaError, NotFound
 from kernel.ids import derived_uuid
 from lti_tool.errors import RequestRefused, Unavailable, Unexpected
-from lti_tool.lti.errors import BindingMissing, IssuerUnknown, MessageInvalid, RightMissing, SessionMissing
+from lti_tool.lti.ags import ScoreInvalid
+from lti_tool.lti.errors import BindingMissing, IssuerUnknown, MemberRemoved, MessageInvalid, RightMissing, SessionMissing
+from lti_tool.lti.message import DeepLinkingSettings
 from lti_tool.settings import Settings
-from lti_tool.views import admin, executive, front, learner, teacher
+from lti_tool.views import admin, designer, executive, front, learner, privacy, teacher
+from lti_tool.views import platforms as platform_pages
+from lti_tool.views import registration as registration_page
+from lti_tool.views import resource as resource_page
+from lti_tool.views import review as review_page
 from lti_tool.web import fonts, pages
 from lti_tool.web.edge import KaonaApp
 from lti_tool.web.headers import POLICY
 from lti_tool.web.principal import Principal, Role
 from lti_tool.workflows.doctor import DoctorSummary, ParkedItem, PlatformHealth
-from lti_tool.workflows.roster import LearnerRow
+from lti_tool.workflows.picker import first_terms, read_wish
+from lti_tool.workflows.placements import Choice, PlacementView
+from lti_tool.workflows.roster import ClassPage, Counts, LearnerRow, RosterChange, RosterState
 from lti_tool.workflows.scope import ExecutiveScope
+from lti_tool.workflows.standing import FAULTS, ColumnView, ScoreState, ScoreView
+from tests.pages.message_states import message_states
+from tests.pages.platform_states import platform_states
 
 NOW = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
 LAUNCH = UUID("11111111-1111-4111-8111-111111111111")
@@ -35,6 +46,11 @@ ATTEMPT = UUID("22222222-2222-4222-8222-222222222222")
 PERSON = UUID("1a2b3c4d-3333-4333-8333-333333333333")
 FORM = UUID("44444444-4444-4444-8444-444444444444")
 HOSTILE = "<img src=x onerror=alert(1)>"
+
+STORAGE = {
+    "origin": "https://lms.example.go.th", "target": "_parent", "key": "kaona-1", "value": "x", "next_url": "#main", "other_url": "#main",
+}  # fmt: skip
+"""A page that goes on by itself; here it stays."""
 
 PRINCIPAL = Principal(
     launch_uuid=LAUNCH,
@@ -67,7 +83,10 @@ class State:
     values: Callable[[], dict[str, Any]]
     role: Role | None = Role.LEARNER
     framed: bool = False
+    is_preview: bool = False
     status: int = 200
+    in_both: bool = False
+    """Rendered in the language that is asked for although nobody is known."""
 
 
 def text(th: str, en: str) -> dict[str, str]:
@@ -505,20 +524,65 @@ def progress(person: UUID, state: str, n_items: int, areas: tuple[assessment.Are
     return assessment.PersonProgress(person, derived_uuid("a", str(person)), state, n_items, NOW - timedelta(hours=2), done, areas)
 
 
-def class_rows(n: int = 6) -> list[teacher.Row]:
-    people = [derived_uuid("person", str(i)) for i in range(max(n, 6))]
-    learners = [LearnerRow(person, NAMES[i % len(NAMES)], NOW - timedelta(days=i % 9)) for i, person in enumerate(people[:n])]
-    made = {
-        people[0]: progress(people[0], "finished", 18, FIRM.areas),
-        people[1]: progress(people[1], "open", 6),
-        people[4]: progress(people[4], "finished", 13, SHAKY.areas),
-        **{person: progress(person, "finished", 18, FIRM.areas) for person in people[6::2]},
-    }
-    return teacher.make_rows(learners, made, {people[0]: "sent", people[4]: "parked"})
+def score_view(state: ScoreState, **changes: Any) -> ScoreView:
+    is_sent = state == "sent"
+    made = ScoreView(
+        state=state,
+        given=72.5,
+        maximum=100.0,
+        comment=None,
+        is_override=False,
+        sent_at=NOW - timedelta(hours=1) if is_sent else None,
+        fault=None,
+        cure=None,
+        in_gradebook=72.5 if is_sent else None,
+        read_at=NOW if is_sent else None,
+        differs=False,
+    )
+    return replace(made, **changes)
 
 
-def class_values(rows: list[teacher.Row], **asked: str) -> dict[str, Any]:
-    return {"forms": [FORM_VIEW], **teacher.activity_values(FORM_VIEW, FRAMEWORK, rows, asked)}
+PARKED = score_view("parked", fault=FAULTS["status 403"].what, cure=FAULTS["status 403"].cure)
+CHANGED = score_view("sent", given=60.0, is_override=True, comment="ให้คะแนนเพิ่มจากงานกลุ่ม", in_gradebook=85.0, differs=True)
+COLUMN = ColumnView(label="แบบประเมิน", maximum=100.0, is_gone=False)
+
+
+def class_row(n: int) -> teacher.Row:
+    """The n-th learner of a class: some finished, some are under way, some never came, some without a name."""
+    person, kinds = derived_uuid("person", str(n)), ("finished", "open", "none", "none", "finished", "none")
+    state = kinds[n % 6]
+    began = None if state == "none" else NOW - timedelta(days=n % 9, hours=2)
+    ended = NOW - timedelta(days=n % 9, hours=1) if state == "finished" else None
+    score = None if state != "finished" else [score_view("sent"), PARKED, CHANGED, score_view("waiting")][n // 4 % 4]
+    seen = None if n % 6 == 5 else NOW - timedelta(days=n % 9)
+    learner = LearnerRow(person, NAMES[n % len(NAMES)], state, began, ended, seen, score.state if score else "none")
+    areas = () if state != "finished" else FIRM.areas if n % 12 else SHAKY.areas
+    return teacher.Row(learner, {"finished": 18, "open": 6}.get(state, 0), areas, score)
+
+
+def class_values(n: int = 6, members: RosterState | None = None, notice: str | None = None, **asked: str) -> dict[str, Any]:
+    """The page of a class of n."""
+    wish = teacher.read_asked(asked)
+    rows = [row for row in map(class_row, range(n)) if wish.state in ("all", row.learner.state, row.learner.score_state)]
+    states = [row.learner.state for row in map(class_row, range(n))]
+    counts = Counts(n, states.count("none"), states.count("open"), states.count("finished"), parked=int(n > 4), differs=int(n > 8))
+    page = ClassPage(tuple(row.learner for row in rows[:50]), counts, counts, wish.page, -(-n // 50), len(rows))
+    levels = {code: {1: n // 6, 2: n // 6} for code in CORE}
+    values = teacher.activity_values(FORM_VIEW, FRAMEWORK, page=page, rows=rows[:50], counts=levels, state=members or ROSTER, asked=wish)
+    return {"forms": [FORM_VIEW], "notice": notice, **values}
+
+
+ROSTER = RosterState(is_offered=True, read_at=NOW - timedelta(minutes=4), tried_at=NOW - timedelta(minutes=4))
+MOVED = RosterChange(
+    NOW - timedelta(days=2), 25, 1, 2, joined=(*NAMES[:4], HOSTILE), changed=("นายกิตติ ทองสุข",), left=(None, "แก้วตา วงศ์ประเสริฐ")
+)
+
+
+def learner_values(
+    n: int, column: ColumnView | None = COLUMN, fault: KaonaError | None = None, notice: str | None = None
+) -> dict[str, Any]:
+    values = teacher.learner_values(FORM_VIEW, FRAMEWORK, class_row(n), column, fault)
+    return {"forms": [FORM_VIEW], "notice": notice, **values, "given": {"points": "๑๒๐", "comment": "ดีมาก"} if fault else {}}
 
 
 def figure(
@@ -670,6 +734,74 @@ ILL = DoctorSummary(
     ),
 )
 
+# --- the designer ----------------------------------------------------------------------------------------------------------------
+
+
+def choice(kind: str, th: str, en: str, code: str | None = None, level: int | None = None, *, minutes: int | None = 90) -> Choice:
+    """Something that can be placed, in one area and level, or in none."""
+    return Choice(
+        activity=kind if code is None else f"resource:{derived_uuid('choice', en)}",
+        kind=kind,
+        title=text(th, en),
+        summary=resource("reading", "", "").summary,
+        minutes=minutes,
+        areas=(f"th-ds-2567#{code}",) if code else (),
+        levels=(level,) if level else (),
+        is_gradable=False,
+    )
+
+
+ASSESSED = Choice(
+    activity=f"assessment:{FORM}",
+    kind="assessment",
+    title=FORM_VIEW.title,
+    summary=FORM_VIEW.description,
+    minutes=40,
+    areas=tuple(one.competency for one in FORM_VIEW.domains),
+    levels=(1, 2, 3),
+    is_gradable=True,
+)
+LONG_TITLE = ("จัดโฟลเดอร์กลางของฝ่ายให้หาเอกสารพบภายในหนึ่งนาที", "Put the section's shared folder in order so that any document is found")
+CHOICES = [
+    ASSESSED,
+    choice("roadmap", "แผนที่พัฒนาทักษะของฉัน", "My roadmap", minutes=None),
+    choice("path", "เส้นทางการเรียนรู้ของฉัน", "My learning path", minutes=None),
+    choice("reading", "คู่มือ PDPA สำหรับหน่วยงานของรัฐ", "PDPA handbook for government agencies", "DGOV", 1),
+    choice("practice", *LONG_TITLE, "DLIT", 1, minutes=720),
+    *(choice("course", f"หลักสูตรที่ {n}", f"Course {n}", "DLEAD", 2) for n in range(1, 20)),
+    choice("project", HOSTILE, HOSTILE, "DLEAD", 3),
+]
+
+
+def asked_for(**changes: Any) -> DeepLinkingSettings:
+    return DeepLinkingSettings("https://lms.example.go.th/return", ("ltiResourceLink",), ("iframe",), **changes)
+
+
+def picker(purpose: str = "course", *, chosen: tuple[str, ...] = (), fault: str | None = None, **asked: str) -> dict[str, Any]:
+    return {
+        "task": designer.Task(purpose, None if purpose == "link" else asked_for(accept_multiple=True)),
+        "present": ASSESSED if purpose == "link" else None,
+        "fault": fault,
+        "back_path": f"/design/{LAUNCH}/choose",
+        **designer.list_values(CHOICES, FRAMEWORK, read_wish(asked, chosen)),
+    }
+
+
+def terms(purpose: str, *chosen: Choice, points: str = "100", makes_columns: bool = True) -> dict[str, Any]:
+    given = [replace(first_terms(one), points=points) for one in chosen]
+    task = designer.Task(purpose, asked_for(accept_lineitem=makes_columns))
+    return {"task": task, "back_path": f"/design/{LAUNCH}/confirm", **designer.terms_values(given, FRAMEWORK)}
+
+
+def placed(one: Choice, points: float | None, fate: str) -> dict[str, Any]:
+    view = PlacementView(FORM, one.activity, one.title["th"], points, "best", has_area_columns=False, is_shared=False)
+    return designer.kept_values(view, one, fate)
+
+
+def resource_values(shown: learning.ResourceView, path: learning.PathView | None) -> dict[str, Any]:
+    return resource_page.resource_values(shown, FRAMEWORK, path)
+
+
 # --- the states ----------------------------------------------------------------------------------------------------------------
 
 LEARN = f"/learn/{LAUNCH}"
@@ -679,7 +811,7 @@ LABELS = {one.key: one.label for one in FRAMEWORK.nodes}
 
 
 def intro(attempt: assessment.AttemptSummary | None) -> dict[str, Any]:
-    return {"form": FORM_VIEW, "attempt": attempt, "labels": LABELS}
+    return {"form": FORM_VIEW, "attempt": attempt, "labels": LABELS, "due": None if attempt else NOW + timedelta(days=9)}
 
 
 def roadmap_values(standings: list[roadmap.Standing], path: learning.PathView | None, *, with_evidence: bool) -> dict[str, Any]:
@@ -741,15 +873,7 @@ def _states() -> Iterator[State]:
     yield State("path-none", f"{LEARN}/path", "learner/path.html", lambda: path_values(None))
 
     teach = f"/teach/{LAUNCH}/activities/{FORM}"
-    yield State("class-mixed", teach, "teacher/activity.html", lambda: class_values(class_rows()), Role.INSTRUCTOR)
-    yield State(
-        "class-large", teach, "teacher/activity.html", lambda: class_values(class_rows(120), sort="activity", page="2"), Role.INSTRUCTOR
-    )
-    yield State(
-        "class-parked", teach, "teacher/activity.html", lambda: class_values(class_rows(), state="parked", sort="state"), Role.INSTRUCTOR
-    )
-    yield State("class-nobody-open", teach, "teacher/activity.html", lambda: class_values(class_rows(1), state="open"), Role.INSTRUCTOR)
-    yield State("class-empty", teach, "teacher/activity.html", lambda: class_values([]), Role.INSTRUCTOR, framed=True)
+    yield from _teacher_states(teach)
 
     lead = f"/executive/{LAUNCH}/"
     yield State(
@@ -768,6 +892,9 @@ def _states() -> Iterator[State]:
 
     yield State("admin-well", f"/admin/{LAUNCH}/", "admin/home.html", lambda: admin.home_values(WELL), Role.ADMINISTRATOR)
     yield State("admin-ill", f"/admin/{LAUNCH}/", "admin/home.html", lambda: admin.home_values(ILL), Role.ADMINISTRATOR)
+
+    yield from platform_states(State, NOW, LAUNCH)
+    yield from message_states(State, NOW, LAUNCH, FIRM, FRAMEWORK)
 
     page = "errors/page.html"
     yield State("error-moved", ITEM, page, lambda: error(AttemptMoved(), 409), status=409)
@@ -788,6 +915,8 @@ def _states() -> Iterator[State]:
         None,
         status=400,
     )
+    yield State("launch-opening", "/lti/login", "launch/storage.html", lambda: STORAGE, None)
+    yield State("error-removed", f"{LEARN}/path", page, lambda: error(MemberRemoved(), 403), status=403)
     yield State("error-right", "/lti/launch", page, lambda: error(RightMissing(), 403), None, status=403)
     reason = "launch_presentation/locale: type"
     yield State("error-claims", "/lti/launch", page, lambda: error(MessageInvalid(reason=reason), 400), None, status=400)
@@ -795,7 +924,62 @@ def _states() -> Iterator[State]:
     yield State("error-session", f"{LEARN}/path", page, lambda: error(SessionMissing(), 401), None, status=401)
 
 
-STATES = {state.name: state for state in _states()}
+def _designer_states() -> Iterator[State]:
+    design, learnt = f"/design/{LAUNCH}/choose", f"{LEARN}/resources/{STEPS[1].resource.uuid}"
+    yield State("picker-several", design, "designer/choose.html", picker, Role.DESIGNER, framed=True)
+    ticked = (CHOICES[0].activity, CHOICES[-1].activity)
+    yield State("picker-ticked", design, "designer/choose.html", lambda: picker(chosen=ticked, page="2"), Role.INSTRUCTOR, framed=True)
+    yield State("picker-link", design, "designer/choose.html", lambda: picker("link", kind="course"), Role.INSTRUCTOR)
+    yield State("picker-empty", design, "designer/choose.html", lambda: picker("file", q=HOSTILE * 3, level="1"), Role.INSTRUCTOR)
+    yield State(
+        "picker-nothing", design, "designer/choose.html", lambda: picker(fault="โปรดเลือกอย่างน้อยหนึ่งกิจกรรม"), Role.INSTRUCTOR, status=422
+    )
+    yield State("terms-course", design, "designer/confirm.html", lambda: terms("course", ASSESSED, CHOICES[4]), Role.DESIGNER, framed=True)
+    yield State(
+        "terms-no-columns", design, "designer/confirm.html", lambda: terms("course", ASSESSED, makes_columns=False), Role.INSTRUCTOR
+    )
+    yield State("terms-file", design, "designer/confirm.html", lambda: terms("file", *CHOICES[3:5], CHOICES[-1]), Role.INSTRUCTOR)
+    yield State("terms-refused", design, "designer/confirm.html", lambda: terms("link", ASSESSED, points="๐"), Role.INSTRUCTOR, status=422)
+    yield State("kept-graded", design, "designer/kept.html", lambda: placed(ASSESSED, 12.5, "missing"), Role.INSTRUCTOR)
+    yield State("kept-resource", design, "designer/kept.html", lambda: placed(CHOICES[4], None, "idle"), Role.DESIGNER, framed=True)
+    yield State("resource-under-way", learnt, "learner/resource.html", lambda: resource_values(STEPS[1].resource, PATH))
+    yield State("resource-planned", learnt, "learner/resource.html", lambda: resource_values(STEPS[2].resource, PATH), framed=True)
+    yield State("resource-off-path", learnt, "learner/resource.html", lambda: resource_values(STEPS[0].resource, None))
+    yield State("nothing-yet", f"{LEARN}/resources/none-yet", "learner/nothing_yet.html", dict)
+    yield State("preview-intro", INTRO, "learner/intro.html", lambda: intro(None), framed=True, is_preview=True)
+    yield State("preview-item", ITEM, "learner/item.html", lambda: item_values(position=1, saved_at=None), framed=True, is_preview=True)
+    yield State("preview-path", f"{LEARN}/path", "learner/path.html", lambda: path_values(None), is_preview=True)
+
+
+def _teacher_states(teach: str) -> Iterator[State]:
+    page = "teacher/activity.html"
+    old = replace(ROSTER, change=MOVED, is_coming=True)
+    failing = replace(ROSTER, fault="status 503")
+    for name, values, framed in [
+        ("class-mixed", class_values, False),
+        ("class-large", lambda: class_values(15_000, sort="activity", page="7", notice="reading"), False),
+        ("class-parked", lambda: class_values(12, state="parked", sort="state", notice="resent"), False),
+        ("class-search-nobody", lambda: class_values(1, state="open", q=HOSTILE), False),
+        ("class-empty", lambda: class_values(0, RosterState(is_offered=False)), True),
+        ("class-first-reading", lambda: class_values(0, RosterState(is_offered=True, is_coming=True)), True),
+        ("class-change", lambda: class_values(8, old), True),
+        ("class-roster-away", lambda: class_values(3, failing), False),
+        ("class-roster-cut", lambda: class_values(3, replace(failing, fault="page_cap")), False),
+        ("class-roster-refused", lambda: class_values(3, replace(failing, read_at=None, fault="scope_missing")), False),
+    ]:
+        yield State(name, teach, page, values, Role.INSTRUCTOR, framed=framed)
+    one = f"{teach}/learners/{PERSON}"
+    page = "teacher/learner.html"
+    yield State("learner-finished", one, page, lambda: learner_values(0), Role.INSTRUCTOR)
+    yield State("learner-parked", one, page, lambda: learner_values(4, notice="overridden"), Role.INSTRUCTOR, framed=True)
+    yield State("learner-changed", one, page, lambda: learner_values(10), Role.INSTRUCTOR)
+    yield State("learner-never-came", one, page, lambda: learner_values(5), Role.INSTRUCTOR)
+    yield State("learner-ungraded", one, page, lambda: learner_values(3, None), Role.INSTRUCTOR)
+    wrong = ScoreInvalid(reason="points are finite numbers")
+    yield State("learner-wrong-points", one, page, lambda: learner_values(4, fault=wrong), Role.INSTRUCTOR, status=422)
+
+
+STATES = {state.name: state for state in (*_states(), *_designer_states())}
 
 
 def create_pages_app(data_dir: Path) -> KaonaApp:
@@ -809,7 +993,19 @@ def create_pages_app(data_dir: Path) -> KaonaApp:
     pages.register(app)
     fonts.register(app)
     app.jinja_env.globals["csrf_token"] = lambda: "token"
-    for one in (learner, teacher, executive, admin, front):
+    for one in (
+        learner,
+        teacher,
+        executive,
+        admin,
+        platform_pages,
+        registration_page,
+        front,
+        resource_page,
+        review_page,
+        privacy,
+        designer,
+    ):
         app.register_blueprint(one.blueprint)
     app.before_request(_show)
     return app
@@ -823,9 +1019,15 @@ def _show() -> Any:
 def show(state: State, language: str) -> Any:
     """The page of one state, with the headers that matter to a browser."""
     g.now = NOW
-    g.principal = None if state.role is None else replace(PRINCIPAL, locale=language, roles=frozenset({state.role}), framed=state.framed)
+    g.principal = (
+        None
+        if state.role is None
+        else replace(PRINCIPAL, locale=language, roles=frozenset({state.role}), framed=state.framed, is_preview=state.is_preview)
+    )
     headers = {"Content-Security-Policy": POLICY.format(ancestors="'none'"), "X-Kaona": "1"}
-    return render_template(state.template, **state.values()), state.status, headers
+    values = state.values()
+    page = pages.in_language(language, state.template, **values, now=NOW) if state.in_both else render_template(state.template, **values)
+    return page, state.status, headers
 
 
 def address(state: State, language: str) -> str:

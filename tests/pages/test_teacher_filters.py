@@ -1,25 +1,53 @@
-from datetime import UTC, datetime
+"""What an address asks of the teacher's page, and what a spreadsheet gets: pure rules."""
+
+import csv
+import io
 
 import pytest
-from flask import Flask
 
-from kernel.ids import new_uuid
-from lti_tool.views import teacher
-from tests.pages import states
-
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
+from lti_tool.views.teacher import read_asked
+from lti_tool.web.csv_file import csv_bytes
+from lti_tool.workflows.roster import Asked
 
 
-def _row(state, score_state):
-    return teacher.Row(new_uuid(), None, state, 0, (), NOW, score_state)
+def test_an_address_says_state_order_name_and_page():
+    asked = read_asked({"state": "open", "sort": "activity", "q": " ใจดี ", "page": "3"})
+
+    assert asked == Asked("open", "activity", "ใจดี", 3)
 
 
-ROWS = [_row("none", "none"), _row("open", "none"), _row("finished", "none"), _row("finished", "sent"), _row("finished", "parked")]
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"state": "x", "sort": "x", "page": "x"},
+        {"page": "-1"},
+        {"page": "1e9"},
+        {"page": "9999999"},
+        {"page": "๓"},
+        {"q": " "},
+        {"state": ""},
+    ],
+)
+def test_what_an_address_says_that_is_unknown_counts_as_not_said(query):
+    assert read_asked(query) == Asked()
 
 
-@pytest.mark.parametrize(("asked", "n"), [("all", 5), ("none", 1), ("open", 1), ("finished", 3), ("parked", 1)])
-def test_each_filter_shows_as_many_people_as_it_counts(pages_app: Flask, asked, n):
-    with pages_app.test_request_context():
-        values = teacher.activity_values(states.FORM_VIEW, states.FRAMEWORK, ROWS, {"state": asked})
+def test_a_search_is_cut_and_holds_no_nul():
+    assert read_asked({"q": "ก" * 500}).search == "ก" * 100
+    assert read_asked({"q": "a\0b"}).search == "ab"
 
-    assert values["n_shown"] == n == values["counts"][asked]
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "\0x", "＝1", "＋1", "－1", "＠x"])
+def test_s25_a_name_that_looks_like_a_formula_stays_a_name(cell):
+    ((read,),) = csv.reader(io.StringIO(csv_bytes([[cell]]).decode("utf-8-sig"), newline=""))
+
+    assert read == f"'{cell}"
+
+
+def test_s25_thai_numbers_and_quotes_come_through():
+    made = csv_bytes([["ชื่อ", "คะแนน"], ['นางสาว "กมล", ใจดี\nบรรทัดสอง', 72.5], [None, -3]])
+
+    assert made.startswith(b"\xef\xbb\xbf")
+    assert made.count(b"\r\n") == 3
+    rows = list(csv.reader(io.StringIO(made.decode("utf-8-sig"), newline="")))
+    assert rows == [["ชื่อ", "คะแนน"], ['นางสาว "กมล", ใจดี\nบรรทัดสอง', "72.5"], ["", "-3"]]

@@ -17,14 +17,16 @@ from lti_tool.lti.errors import RightMissing
 from lti_tool.lti.launch import Arrival
 from lti_tool.models import Context, Deployment, Enrolment, Launch, Registration, Tenant, User
 from lti_tool.settings import Settings
-from lti_tool.views.lti import page_of
+from lti_tool.views.arrivals import page_of
 from lti_tool.web import principal as principals
 from lti_tool.web.answers import AnswerUnreadable, read_answer
 from lti_tool.web.csrf import token_of
 from lti_tool.web.principal import Role
 from lti_tool.web.thai_sorting import thai_order
-from lti_tool.workflows.content import load_defaults
 from tests.pages import states
+from tests.stock import stock
+
+pytestmark = pytest.mark.stocked
 
 ORIGIN = "http://127.0.0.1:8000"
 PERSON = UUID("aaaaaaaa-3333-4333-8333-333333333333")
@@ -39,7 +41,7 @@ class World:
         self.app.testing = True
         self.database = database
         with database.transaction() as db:
-            self.form = load_defaults(db, now=now).form
+            self.form = stock(db, now=now)
             tenant = Tenant(key="opdc", name={"th": "ก.พ.ร.", "en": "OPDC"}, home_page="https://opdc.example.go.th", created_at=now)
             db.add(tenant)
             db.flush()  # the rows below name it
@@ -377,7 +379,7 @@ def test_a_page_number_that_makes_no_sense_shows_a_page_with_learners(page):
 @pytest.mark.parametrize(("kind", "right"), [("executive", Role.EXECUTIVE), ("admin", Role.ADMINISTRATOR)])
 def test_a_link_to_a_page_for_people_with_a_right_refuses_others_with_the_way_on(world, kind, right):
     def lead(*roles):
-        message = SimpleNamespace(activity=kind, target_link_uri="https://tool.example.go.th/open/")
+        message = SimpleNamespace(activity=kind, message_type="LtiResourceLinkRequest")
         platform = SimpleNamespace(tenant_id=1)
         return page_of(None, Arrival(states.LAUNCH, message, frozenset(roles), platform, {}))
 

@@ -206,7 +206,7 @@ def test_evidence_of_several_nodes_is_asked_in_one_go(loaded: Database, now: dat
     assert len(asked) == 4  # three, and the refused one
 
 
-def test_a_framework_is_read_once_a_session_and_forgotten_with_a_rollback(database: Database, now: datetime) -> None:
+def test_a_framework_is_read_once_and_forgotten_with_a_rollback(database: Database, now: datetime) -> None:
     with database.transaction() as db:
         savepoint = db.begin_nested()
         roadmap.load_frameworks(db, document(), now=now)
@@ -223,7 +223,7 @@ def test_a_framework_is_read_once_a_session_and_forgotten_with_a_rollback(databa
             roadmap.standing_of(db, tenant_id=1, person_uuid=PERSON, today=now.date(), now=now)
             assert roadmap.active_framework(db, tenant_id=1, on=now.date()) is first
 
-    assert sum("FROM framework_node" in statement for statement in asked) == 1
+    assert sum("FROM framework_node" in statement for statement in asked) <= 1
 
 
 def test_voiding_the_only_evidence_makes_the_level_unknown_again(loaded: Database, now: datetime) -> None:

@@ -76,7 +76,7 @@ def test_an_end_asked_for_while_it_starts_leaves_no_worker(installation):
     process.terminate()
 
     process.wait(30)
-    assert _happens(lambda: not installation.processes(), 15)
+    assert _happens(lambda: not installation.processes(), 60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
@@ -86,8 +86,8 @@ def test_a_tool_that_ends_however_it_ends_leaves_no_process(installation, number
 
     process.send_signal(number)
 
-    assert _happens(lambda: process.poll() is not None, 30)
-    assert _happens(lambda: not installation.processes(), 15)
+    assert _happens(lambda: process.poll() is not None, 120)
+    assert _happens(lambda: not installation.processes(), 60)
 
 
 def test_a_tool_whose_starter_was_killed_ends_with_it(installation):
@@ -97,4 +97,4 @@ def test_a_tool_whose_starter_was_killed_ends_with_it(installation):
     process.kill()
 
     process.wait()
-    assert _happens(lambda: not installation.processes(), 30)
+    assert _happens(lambda: not installation.processes(), 60)

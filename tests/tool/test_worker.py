@@ -1,9 +1,11 @@
 import threading
+import time
 from datetime import timedelta
 
 from sqlalchemy import select
 
 from kernel import outbox
+from kernel.clock import system_clock
 from kernel.db import Database
 from kernel.outbox import OutboxItem
 from lti_tool.jobs.worker import Worker
@@ -97,3 +99,135 @@ def test_it_looks_after_the_rest_and_stops_when_told(database, now):
     stop.set()
     thread.join(5)
     assert not thread.is_alive()
+
+
+def _running(worker, stop):
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    return thread
+
+
+def _until(condition, seconds=15.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _put_in_lane(database, lane, *keys):
+    with database.transaction() as db:
+        for key in keys:
+            outbox.put(db, tenant_id=1, kind="test", key=key, payload={}, now=system_clock(), lane=lane)
+
+
+def _paced(database, handler, **options):
+    return Worker(
+        database=database, clock=system_clock, handlers={"test": handler}, housekeeping=lambda: None, poll_seconds=0.05, **options
+    )
+
+
+def test_a_system_that_hangs_delays_only_what_is_meant_for_itself(database):
+    _put_in_lane(database, "hangs", *(f"hangs{n}" for n in range(10)))
+    _put_in_lane(database, "well", *(f"well{n:02}" for n in range(20)))
+    release, stop, hanging = threading.Event(), threading.Event(), []
+
+    def handler(item):
+        if item.lane == "hangs":
+            hanging.append(item.key)
+            release.wait(20)
+        with database.transaction() as db:
+            outbox.finish(db, item, now=system_clock())
+
+    thread = _running(_paced(database, handler, threads=4, per_second=1000.0), stop)
+    try:
+        assert _until(lambda: sum(state == "done" for state in _states(database).values()) == 20)
+        assert sorted(key for key, state in _states(database).items() if state == "done") == [f"well{n:02}" for n in range(20)]
+        assert len(hanging) <= 2  # half of the threads, and never more
+    finally:
+        release.set()
+        stop.set()
+        thread.join(20)
+
+
+def test_the_pace_of_a_lane_is_kept(database):
+    _put_in_lane(database, "a", *(f"{n}" for n in range(9)))
+    began, stop, started = [], threading.Event(), time.monotonic()
+
+    def handler(item):
+        began.append(time.monotonic())
+        with database.transaction() as db:
+            outbox.finish(db, item, now=system_clock())
+
+    thread = _running(_paced(database, handler, threads=8, per_second=8.0), stop)
+    try:
+        assert _until(lambda: len(began) == 9)
+    finally:
+        stop.set()
+        thread.join(20)
+    assert max(began) - started >= 1.0  # eight intervals of an eighth
+
+
+def test_a_worker_that_stops_gives_back_what_it_had_not_begun(database):
+    _put_in_lane(database, "a", "now", "in a second")
+    done, stop = threading.Event(), threading.Event()
+
+    def handler(item):
+        with database.transaction() as db:
+            outbox.finish(db, item, now=system_clock())
+        done.set()
+
+    thread = _running(_paced(database, handler, threads=4, per_second=1.0), stop)
+    assert done.wait(15)
+    stop.set()
+    thread.join(15)
+
+    assert not thread.is_alive()
+    with database.reading() as db:
+        rows = {row.key: (row.state, row.attempts, row.lease) for row in db.scalars(select(OutboxItem))}
+    assert (rows["now"][0], rows["in a second"]) in {("done", ("waiting", 0, None)), ("done", ("done", 1, None))}
+
+
+def test_an_effect_that_breaks_in_its_thread_is_tried_again_and_the_worker_goes_on(database):
+    _put_in_lane(database, "a", "bad", "good")
+    stop = threading.Event()
+
+    def handler(item):
+        if item.key == "bad":
+            raise RuntimeError("broken")
+        with database.transaction() as db:
+            outbox.finish(db, item, now=system_clock())
+
+    thread = _running(_paced(database, handler, per_second=50.0), stop)
+    try:
+        assert _until(lambda: _states(database)["good"] == "done")
+        assert _until(lambda: _last_error(database, "bad") == "unexpected: RuntimeError")
+    finally:
+        stop.set()
+        thread.join(15)
+
+
+def test_housekeeping_that_breaks_stops_no_effect(database):
+    _put_in_lane(database, "a", "one")
+    stop = threading.Event()
+
+    def handler(item):
+        with database.transaction() as db:
+            outbox.finish(db, item, now=system_clock())
+
+    def break_down():
+        raise RuntimeError("broken")
+
+    worker = Worker(database=database, clock=system_clock, handlers={"test": handler}, housekeeping=break_down, poll_seconds=0.05)
+    thread = _running(worker, stop)
+    try:
+        assert _until(lambda: _states(database)["one"] == "done")
+    finally:
+        stop.set()
+        thread.join(15)
+
+
+def _last_error(database, key):
+    with database.reading() as db:
+        return db.scalar(select(OutboxItem.last_error).where(OutboxItem.key == key))

@@ -36,8 +36,13 @@ def _keep_score(response: Response) -> None:
         gradebook.record_score(db, received)
 
 
-bp = service_blueprint("lms_ags", "ags", keep=_keep_score)
-_ROOT = "/lti/services/<course_id>/lineitems"
+_SCRIPTS = {
+    **dict.fromkeys(("line_items", "create_line_item", "line_item", "replace_line_item", "delete_line_item"), "line_items"),
+    "post_score": "scores",
+    "results": "results",
+}
+bp = service_blueprint("lms_ags", "ags", by_endpoint=_SCRIPTS, keep=_keep_score)
+_ROOT = "/mod/lti/services.php/<course_id>/lineitems"
 _MAY_READ = (names.SCOPE_LINE_ITEM, names.SCOPE_LINE_ITEM_READ)
 
 
@@ -57,9 +62,7 @@ def line_items(course_id: str) -> Response:
     page = items[start : start + limit] if limit else items[start:]
     response = Response(dumps([_line_item_document(item) for item in page]), content_type=names.MEDIA_LINE_ITEMS)
     if limit and start + limit < len(items):
-        following = f"{_line_items_url(course, tool)}&amp;limit={limit}&amp;from={start + limit}"
-        # Curly quotes and an escaped ampersand, as Moodle writes them: sent as UTF-8, which WSGI carries as Latin-1.
-        response.headers["Link"] = f"<{following}>; rel=\u201cnext\u201d".encode().decode("latin-1")
+        response.headers["Link"] = _next_page(_line_items_url(course, tool), limit, start + limit)
     return response
 
 
@@ -147,7 +150,7 @@ def results(course_id: str, item_id: int) -> Response:
     return Response(dumps(documents), content_type=names.MEDIA_RESULTS)
 
 
-@bp.post("/lti/outcomes")
+@bp.post("/mod/lti/service.php")
 def basic_outcomes() -> Response:
     """The LTI 1.1 service that launches name, as Moodle's do; this LMS does not speak it."""
     raise ServiceRefusal(501, "Basic Outcomes is not spoken here")
@@ -155,7 +158,7 @@ def basic_outcomes() -> Response:
 
 def _enter(course: Course, item: LineItem, body: Any) -> None:
     lms = the_lms()
-    gradable = {person.id for person in lms.config.people if person.roles.get(course.id) == "learner"}
+    gradable = {person.id for person in lms.catalogue.people.values() if person.roles.get(course.id) == "learner"}
     score = gradebook.parse_score(body, gradable=gradable, zone=ZoneInfo(lms.config.time_zone))
     with lms.store.transaction() as db:
         gradebook.enter_score(db, item, score)
@@ -208,11 +211,26 @@ def _check_resource_link(course: Course, tool: Tool, link_id: Any) -> None:
 
 
 def _line_items_url(course: Course, tool: Tool) -> str:
-    return f"{the_lms().config.base_url}/lti/services/{course.id}/lineitems?type_id={tool.deployment_id}"
+    return f"{the_lms().config.base_url}/mod/lti/services.php/{course.id}/lineitems?type_id={tool.deployment_id}"
+
+
+def _next_page(address: str, limit: int, start: int) -> str:
+    """The Link header as Moodle writes it: curly quotes and an escaped ampersand; with sound links one that can be read."""
+    if the_lms().habits.has_sound_links:
+        return f'<{address}&limit={limit}&from={start}>; rel="next"'
+    # Sent as UTF-8, which WSGI carries as Latin-1.
+    return f"<{address}&amp;limit={limit}&amp;from={start}>; rel=\u201cnext\u201d".encode().decode("latin-1")
 
 
 def _line_item_path(item: LineItem) -> str:
-    return f"{the_lms().config.base_url}/lti/services/{item.course_id}/lineitems/{item.id}/lineitem"
+    return f"{the_lms().config.base_url}/mod/lti/services.php/{item.course_id}/lineitems/{item.id}/lineitem"
+
+
+def _review_document(item: LineItem) -> dict[str, Any] | None:
+    if not item.review_url and not item.review_custom:
+        return None
+    review = {"url": item.review_url, "custom": dict(item.review_custom) or None}
+    return {name: value for name, value in review.items() if value}
 
 
 def _line_item_document(item: LineItem) -> dict[str, Any]:
@@ -223,5 +241,6 @@ def _line_item_document(item: LineItem) -> dict[str, Any]:
         "resourceLinkId": item.resource_link_id,
         "resourceId": item.resource_id,
         "tag": item.tag,
+        "submissionReview": _review_document(item),
     }
     return {name: value for name, value in document.items() if value is not None}

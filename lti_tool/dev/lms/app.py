@@ -3,7 +3,6 @@
 import socket
 import threading
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
@@ -11,7 +10,19 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 from kernel.ids import new_token
-from lti_tool.dev.lms import ags, control, launch, nrps, pages, tokens
+from lti_tool.dev.lms import (
+    administration,
+    ags,
+    control,
+    deep_linking,
+    grading,
+    launch,
+    nrps,
+    pages,
+    registration,
+    teaching,
+    tokens,
+)
 from lti_tool.dev.lms.config import LmsConfig
 from lti_tool.dev.lms.lms import Lms, the_lms
 
@@ -34,7 +45,8 @@ def create_lms(config: LmsConfig) -> Flask:
         SESSION_COOKIE_SECURE=is_https,
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
-    for part in (pages, launch, tokens, ags, nrps):
+    app.register_blueprint(registration.configuration_bp)
+    for part in (pages, launch, teaching, grading, administration, registration, deep_linking, tokens, ags, nrps):
         app.register_blueprint(part.bp)
     if config.control:
         app.register_blueprint(control.bp)
@@ -111,9 +123,9 @@ def _add_headers(response: Response) -> Response:
     if response.mimetype != "text/html":
         return response
     lms = the_lms()
-    tools = " ".join(sorted({"{0.scheme}://{0.netloc}".format(urlsplit(tool.login_url)) for tool in lms.config.tools}))
+    tools = " ".join(sorted({tool.origin for tool in lms.tools}))
     form_target = f"'self' {tools} {g.get('form_target', '')}".rstrip()
-    frames = f"'self' {tools}" if g.get("frames_tools") else "'none'"
+    frames = f"'self' {tools} {g.get('frame_origin', '')}".rstrip() if g.get("frames_tools") else "'none'"
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; "
         f"form-action {form_target}; frame-src {frames}; frame-ancestors 'self'"
@@ -125,6 +137,6 @@ def _add_headers(response: Response) -> Response:
 
 
 def _error_page(error: HTTPException) -> Response | tuple[str, int]:
-    if error.code == 401 and not request.path.startswith("/lti/"):  # noqa: PLR2004  not signed in
+    if error.code == 401 and not request.path.startswith("/mod/"):  # noqa: PLR2004  not signed in
         return redirect(url_for("lms_pages.front"))
     return render_template("lms/invalid.html"), error.code or 500

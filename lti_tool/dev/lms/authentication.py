@@ -59,8 +59,9 @@ def check_request(parameters: Mapping[str, str], *, client_id: str, redirect_uri
 
 
 def message_hint(activity_id: str, launch_id: str) -> str:
-    """The lti_message_hint of one launch: JSON text with quotes and braces, as Moodle 4.5 sends it."""
-    return json.dumps({"cmid": int(activity_id), "launchid": launch_id}, separators=(",", ":"))
+    """The lti_message_hint of one message: JSON text with quotes and braces, without cmid where there is no activity, as Moodle 4.5."""
+    cmid = {"cmid": int(activity_id)} if activity_id else {}
+    return json.dumps({**cmid, "launchid": launch_id}, separators=(",", ":"))
 
 
 def _parsed_hint(text: str) -> Mapping[str, Any]:

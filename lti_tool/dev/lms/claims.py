@@ -1,9 +1,10 @@
-"""What an id_token of this platform says: the claims of a resource link launch as Moodle 4.5 sends them."""
+"""What an id_token of this platform says: the claims of each message as Moodle 4.5 sends them."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 
 from kernel.langmap import text_in
@@ -12,6 +13,8 @@ from lti_tool.dev.lms.config import Activity, Course, CourseRole, LmsConfig, Per
 
 TOKEN_LIFE_SECONDS = 60
 """`exp` minus `iat`."""
+COURSE_BEGINS, COURSE_ENDS = "2026-10-01T00:00:00+00:00", "2027-09-30T00:00:00+00:00"
+"""Every course of the LMS lasts the Thai fiscal year 2570."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +25,22 @@ class Launch:
     tool: Tool
     person: Person
     course: Course
-    activity: Activity
+    activity: Activity | None
+    """The link; None for a message that has none."""
     locale: str
     document_target: str
     return_url: str
-    line_item_ids: Sequence[int]
+    """Where the tool sends its user, or its content items, when it is done."""
+    target_link_uri: str
+    line_item_ids: Sequence[int] = ()
     """Line items that belong to the link."""
-
-    @property
-    def target_link_uri(self) -> str:
-        """Where the link wants to arrive."""
-        return self.activity.url or self.tool.target_link_uri
+    more_custom: Mapping[str, str] = field(default_factory=dict)
+    """Parameters of a submission review beside those of the link."""
 
     @property
     def service_root(self) -> str:
         """Address below which the course's services lie."""
-        return f"{self.config.base_url}/lti/services/{self.course.id}"
+        return f"{self.config.base_url}/mod/lti/services.php/{self.course.id}"
 
     @property
     def line_items_url(self) -> str:
@@ -54,7 +57,7 @@ class Launch:
     @property
     def members_url(self) -> str:
         """The course's members."""
-        root = f"{self.config.base_url}/lti/services/CourseSection/{self.course.id}"
+        root = f"{self.config.base_url}/mod/lti/services.php/CourseSection/{self.course.id}"
         return f"{root}/bindings/{self.tool.deployment_id}/memberships"
 
 
@@ -62,7 +65,7 @@ def roles_in_launch(person: Person, course_id: str) -> list[str]:
     """Role URIs, sorted; assistants and managers are Instructor as Moodle makes them."""
     if person.is_administrator:
         return sorted([names.INSTITUTION_ADMINISTRATOR, names.INSTRUCTOR, names.SYSTEM_ADMINISTRATOR])
-    return [names.LEARNER if person.roles[course_id] == "learner" else names.INSTRUCTOR]
+    return [names.LEARNER if person.roles.get(course_id, "learner") == "learner" else names.INSTRUCTOR]
 
 
 def role_in_members(role: CourseRole) -> str:
@@ -83,7 +86,62 @@ def resource_link_claims(launch: Launch, *, nonce: str, issued_at: int) -> dict[
     issued_at   seconds since 1970
     Source      LTI 1.3 core, section 5.3; Moodle 4.5 as measured for what stands in each
     """
-    config, tool, activity, course, person = launch.config, launch.tool, launch.activity, launch.course, launch.person
+    claims = _message_claims(launch, names.RESOURCE_LINK_REQUEST, nonce, issued_at) | _link_claims(launch)
+    activity = launch.activity
+    if activity is not None and activity.score_maximum is not None:
+        claims[names.BASIC_OUTCOME] = {
+            "lis_result_sourcedid": json.dumps({"data": {"instanceid": activity.id, "userid": launch.person.id}, "hash": ""}),
+            "lis_outcome_service_url": f"{launch.config.base_url}/mod/lti/service.php",
+        }
+    return claims | _service_claims(launch)
+
+
+def submission_review_claims(launch: Launch, *, for_user: str, nonce: str, issued_at: int) -> dict[str, Any]:
+    """All claims of a submission review: those of the link, and of whom it is about nothing but the id.
+
+    Source   LTI submission review 1.0, section 3; Moodle 4.5 as measured (Q25)
+    """
+    claims = _message_claims(launch, names.SUBMISSION_REVIEW_REQUEST, nonce, issued_at) | _link_claims(launch)
+    return claims | {names.FOR_USER: {"user_id": for_user}} | _service_claims(launch)
+
+
+def deep_linking_claims(launch: Launch, *, title: str, text: str, nonce: str, issued_at: int) -> dict[str, Any]:
+    """All claims of a deep linking request; no `data` and no `accept_lineitem`, of the presentation the language alone.
+
+    title, text   of the activity form
+    Source        LTI deep linking 2.0, section 4.4; Moodle 4.5 as measured
+    """
+    claims = _message_claims(launch, names.DEEP_LINKING_REQUEST, nonce, issued_at)
+    claims[names.LAUNCH_PRESENTATION] = {"locale": launch.locale}
+    claims[names.DEEP_LINKING_SETTINGS] = {
+        "accept_types": ["ltiResourceLink"],
+        "accept_presentation_document_targets": ["frame", "iframe", "window"],
+        "accept_copy_advice": False,
+        "accept_multiple": True,
+        "accept_unsigned": False,
+        "auto_create": False,
+        "can_confirm": False,
+        "deep_link_return_url": launch.return_url,
+        "title": title,
+        "text": text,
+    }
+    return claims | _service_claims(launch)
+
+
+def data_privacy_claims(launch: Launch, *, nonce: str, issued_at: int) -> dict[str, Any]:
+    """All claims of a data privacy launch: no course, no link, about the person who opens it.
+
+    Source   LTI data privacy launch 1.0 (Moodle has none)
+    """
+    claims = _message_claims(launch, names.DATA_PRIVACY_REQUEST, nonce, issued_at)
+    del claims[names.CONTEXT]
+    claims[names.LIS] = {"person_sourcedid": launch.person.sourcedid}
+    return claims | {names.FOR_USER: {"user_id": launch.person.id}}
+
+
+def _message_claims(launch: Launch, message_type: str, nonce: str, issued_at: int) -> dict[str, Any]:
+    """What every message of this platform says."""
+    config, tool, course, person = launch.config, launch.tool, launch.course, launch.person
     claims: dict[str, Any] = {
         "iss": config.base_url,
         "aud": tool.client_id,
@@ -91,7 +149,7 @@ def resource_link_claims(launch: Launch, *, nonce: str, issued_at: int) -> dict[
         "exp": issued_at + TOKEN_LIFE_SECONDS,
         "nonce": nonce,
         "sub": person.id,
-        names.MESSAGE_TYPE: "LtiResourceLinkRequest",
+        names.MESSAGE_TYPE: message_type,
         names.VERSION: "1.3.0",
         names.DEPLOYMENT_ID: tool.deployment_id,
         names.TARGET_LINK_URI: launch.target_link_uri,
@@ -101,11 +159,6 @@ def resource_link_claims(launch: Launch, *, nonce: str, issued_at: int) -> dict[
             "label": course.short_name,
             "title": text_in(launch.locale, course.title),
             "type": ["CourseSection"],
-        },
-        names.RESOURCE_LINK: {
-            "id": activity.id,
-            "title": text_in(launch.locale, activity.title),
-            "description": text_in(launch.locale, activity.description) if activity.description else "",
         },
         names.LIS: {"person_sourcedid": person.sourcedid, "course_section_sourcedid": course.sourcedid},
         names.LAUNCH_PRESENTATION: {
@@ -126,12 +179,28 @@ def resource_link_claims(launch: Launch, *, nonce: str, issued_at: int) -> dict[
     claims |= _personal_claims(launch)
     if tool.shares_name:
         claims[names.EXT]["user_username"] = person.username
-    if activity.score_maximum is not None:
-        claims[names.BASIC_OUTCOME] = {
-            "lis_result_sourcedid": json.dumps({"data": {"instanceid": activity.id, "userid": person.id}, "hash": ""}),
-            "lis_outcome_service_url": f"{config.base_url}/lti/outcomes",
+    return claims
+
+
+def _link_claims(launch: Launch) -> dict[str, Any]:
+    activity = launch.activity
+    assert activity is not None
+    description = text_in(launch.locale, activity.description) if activity.description else ""
+    return {
+        names.RESOURCE_LINK: {
+            "id": activity.id,
+            "title": text_in(launch.locale, activity.title),
+            "description": html_as_text(description) if activity.has_html else description,
         }
-    return claims | _service_claims(launch)
+    }
+
+
+def html_as_text(html: str) -> str:
+    """A description of the editor as launches carry it: bold in capitals, tags gone, lines ended by CR LF."""
+    bold = re.sub(r"(?is)<(b|strong)\b[^>]*>(.*?)</\1>", lambda found: found.group(2).upper(), html)
+    broken = re.sub(r"(?i)<br\s*/?>|</p>|</div>|</li>", "\n", bold)
+    text = unescape(re.sub(r"<[^>]*>", "", broken)).strip()
+    return re.sub(r"\r\n|\r|\n", "\r\n", text)
 
 
 def custom_parameters(launch: Launch) -> dict[str, str | None]:
@@ -141,7 +210,8 @@ def custom_parameters(launch: Launch) -> dict[str, str | None]:
     one that is not known stays as its literal text, one that privacy withholds becomes null.
     """
     variables = _variables(launch)
-    merged = {**launch.activity.custom, **launch.tool.custom}
+    of_link = launch.activity.custom if launch.activity is not None else {}
+    merged = {**of_link, **launch.more_custom, **launch.tool.custom}
     values = {name: variables.get(value, value) for name, value in merged.items()}
     plain = {re.sub(r"[^a-z0-9]", "_", name.lower()): value for name, value in values.items()}
     return {**plain, **values}
@@ -182,14 +252,17 @@ def _variables(launch: Launch) -> Mapping[str, str | None]:
         "$Person.email.primary": person.email if launch.tool.shares_email else None,
         "$Person.sourcedId": person.sourcedid,
         "$Person.address.timezone": launch.config.time_zone,
+        "$CourseSection.timeFrame.begin": COURSE_BEGINS,
+        "$CourseSection.timeFrame.end": COURSE_ENDS,
+        "$Moodle.Person.userGroupIds": "",
         "$Context.id": course.id,
         "$Context.title": text_in(launch.locale, course.title),
         "$Context.label": course.short_name,
         "$Context.longDescription": text_in(launch.locale, course.summary) if course.summary else "",
-        "$Context.id.history": "",
+        "$Context.id.history": ",".join(course.history),
         "$CourseSection.sourcedId": course.sourcedid,
-        "$ResourceLink.id": activity.id,
-        "$ResourceLink.title": text_in(launch.locale, activity.title),
+        "$ResourceLink.id": activity.id if activity else None,
+        "$ResourceLink.title": text_in(launch.locale, activity.title) if activity else None,
         "$Membership.role": word,
         "$LineItem.url": launch.line_item_url or "",
         "$LineItems.url": launch.line_items_url,

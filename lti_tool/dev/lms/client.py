@@ -4,9 +4,11 @@ It keeps a cookie jar for each origin, because a real frame's cookies are apart 
 share theirs across ports. It runs no script: a page that posts itself has its form submitted here.
 """
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any, Self
 from urllib.parse import urldefrag, urljoin, urlsplit
@@ -133,11 +135,52 @@ class Browser:
         if not activity.ok:
             raise WalkStopped(f"the activity page was answered {activity.status_code}")
         target = "?target=window" if in_window else ""
-        initiation = self.get(f"{self.lms_url}/activities/{activity_id}/launch{target}", page=activity)
+        return self.open_message(f"/activities/{activity_id}/launch{target}", page=activity)
+
+    def open_message(self, path: str, *, page: requests.Response | None = None) -> requests.Response:
+        """Walks from one of the LMS's login initiations to the tool's first page: initiation, authentication, launch, redirect.
+
+        path   the initiation's, such as `/activities/11/launch`
+        """
+        initiation = self.get(f"{self.lms_url}{path}", page=page)
         authentication = self.submit_form(initiation, form="handover")
         if origin_of(authentication.url) != origin_of(self.lms_url) or not _has_form(authentication, "handover"):
             return authentication
         return self.submit_form(authentication, form="handover")
+
+    def open_review(self, activity_id: str, person_id: str) -> requests.Response:
+        """Opens a learner's work from the gradebook (see `open_message`)."""
+        return self.open_message(f"/activities/{activity_id}/review/{person_id}/launch")
+
+    def open_picker(self, course_id: str, deployment_id: str, *, activity_id: str = "") -> requests.Response:
+        """A teacher's way to the tool's picker: the activity form, then deep linking in its dialog.
+
+        activity_id   whose content shall be chosen anew; empty adds an activity
+        """
+        chosen = f"activities/{activity_id}/edit" if activity_id else f"courses/{course_id}/activities/new?tool={deployment_id}"
+        form = self.get(f"{self.lms_url}/{chosen}")
+        if not form.ok:
+            raise WalkStopped(f"the activity form was answered {form.status_code}")
+        return self.open_message(f"/courses/{course_id}/content-item?tool={deployment_id}&activity={activity_id}", page=form)
+
+    def return_content(self, page: requests.Response, *, form: str | int = 0) -> requests.Response:
+        """From the tool's page that hands its choice back to the LMS's activity form, filled in and not yet saved."""
+        returned = self.submit_form(page, form=form)
+        if not returned.ok:
+            raise WalkStopped(f"the return of content was answered {returned.status_code}")
+        return self.submit_form(returned, form="handover")
+
+    def open_registration(self, registration_url: str, *, choice: str = "") -> requests.Response:
+        """An administrator's way to a tool's registration page, in the frame where the LMS opens it.
+
+        choice   `new` or the deployment id to update, where a tool of the same domain is registered
+        """
+        query = {"url": registration_url, **({"tool": choice} if choice else {})}
+        page = self.get(f"{self.lms_url}/administration/tools/register", params=query)
+        frame = re.search(r'<iframe id="registration"[^>]* src="([^"]+)"', page.text)
+        if frame is None:
+            raise WalkStopped(f"the LMS opened no registration frame and answered {page.status_code}")
+        return self.get(unescape(frame.group(1)), page=page)
 
     def close(self) -> None:
         """Closes connections and forgets cookies."""

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from kernel.clock import Clock, system_clock
 from kernel.langmap import LangMap
 from lti_tool.dev.lms import names
+from lti_tool.dev.lms.shapes import SHAPES
 
 CourseRole = Literal["learner", "assistant", "instructor", "manager"]
 """`assistant` is Moodle's non-editing teacher: Instructor in launches, Learner in the members list."""
@@ -33,6 +35,38 @@ class Tool:
     """Custom parameters of the registration; they win over those of a link."""
     shares_name: bool = True
     shares_email: bool = True
+    description: LangMap = field(default_factory=dict)
+    logo_uri: str = ""
+    domain: str = ""
+    """host[:port] as registered; empty is that of the login address."""
+    deep_linking_uri: str = ""
+    """Target of deep linking requests; empty is the tool's own."""
+    is_active: bool = True
+    """False from a dynamic registration until the administrator activates it."""
+    in_chooser: bool = True
+    """Whether every course offers it among the activities."""
+    shown_in: frozenset[str] = frozenset()
+    """Courses whose teacher switched it on, where `in_chooser` is off."""
+    courses: frozenset[str] = frozenset()
+    """Courses that may use it at all; empty means every one."""
+
+    @property
+    def host(self) -> str:
+        """host[:port] by which the tool is known."""
+        return self.domain or urlsplit(self.login_url).netloc
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the tool's pages."""
+        return "{0.scheme}://{0.netloc}".format(urlsplit(self.login_url))
+
+    def is_offered_in(self, course_id: str) -> bool:
+        """Whether a teacher of the course finds it when adding an activity."""
+        return self.may_be_used_in(course_id) and (self.in_chooser or course_id in self.shown_in)
+
+    def may_be_used_in(self, course_id: str) -> bool:
+        """Whether it is active and not kept to other courses."""
+        return self.is_active and (not self.courses or course_id in self.courses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +88,12 @@ class Person:
     """The ID number field; sent even when privacy is `never`, as Moodle does."""
     is_administrator: bool = False
     """Site administrator: enters every course without a role in it."""
+    suspended_in: frozenset[str] = frozenset()
+    """Courses where the role rests: no entry, not in the members list, but still gradable."""
+
+    def teaches(self, course_id: str) -> bool:
+        """Whether the person may change the course: its teacher, its manager, or the site administrator."""
+        return self.is_administrator or self.roles.get(course_id) in {"instructor", "manager"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +117,12 @@ class Activity:
     """Who sees it; empty means everyone of the course."""
     opens_in_window: bool = False
     """Launch container "new window": the course page leads straight to the tool, without a frame."""
+    icon: str = ""
+    has_html: bool = False
+    """Whether the description is HTML, as the teacher's editor writes it; else plain text, tags and all."""
+    review_url: str = ""
+    """Where submission reviews go; empty is the link's own address."""
+    review_custom: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +136,30 @@ class Course:
     activities: tuple[Activity, ...]
     summary: LangMap = field(default_factory=dict)
     sourcedid: str = ""
+    history: tuple[str, ...] = ()
+    """Courses that this one was copied from, the latest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What a platform does in its own way. The default is Moodle; each switch is what other platforms do."""
+
+    shape: str = "moodle"
+    """Whose launches are sent: a name in `shapes.SHAPES`."""
+    storage_frame: str = ""
+    """Frame that answers `lti.put_data` and `lti.get_data`: empty for none, `_parent`, or a frame's name."""
+    resizes_frame: bool = False
+    """Whether `lti.frameResize` changes the height of the tool's frame."""
+    has_sound_links: bool = False
+    """Whether the Link header of a list of line items can be read."""
+    has_differences: bool = False
+    """Whether a members list links to the changes since it."""
+    has_privacy_launch: bool = False
+    """Whether people find a data privacy launch for each tool."""
+
+    def __post_init__(self) -> None:
+        if self.shape not in SHAPES:
+            raise ValueError(f"no such shape: {self.shape}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +181,8 @@ class LmsConfig:
     product_version: str = "2024100706"
     signing_keys: tuple[str, ...] = ()
     """PEM of RSA keys to start with, oldest first, the last one signs; empty makes two new ones."""
+    habits: Habits = field(default_factory=Habits)
+    """How it begins; switches change it while it runs."""
     control: bool = False
     """Whether `/control` lets tests make the LMS misbehave."""
     clock: Clock = system_clock

@@ -4,12 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
+from kernel.strictjson import dumps
 from lti_tool.dev.lms import names
 from lti_tool.dev.lms.keys import KeyRing, Signer, SigningKey, compact, hmac_signature, stranger, weakling
 
 HUGE_KEY_SET_BYTES: Final = 10 * 1024 * 1024
 METADATA_ADDRESS: Final = "http://169.254.169.254/latest/meta-data/"
 """Where a key set request must never be led: the address of cloud machines' own secrets."""
+
+
+SCRIPTS: Final = ("deep_linking_return", "registration", "ags", "line_items", "scores", "results", "token", "members")
+"""The switches that hold a script."""
 
 
 @dataclass(slots=True)
@@ -44,12 +49,31 @@ class Faults:
     """Error that answers every authentication request, such as login_required."""
     target_link_uri: str = ""
     """Sent at login initiation in place of the link's."""
+    deep_linking_settings: dict[str, Any] = field(default_factory=dict)
+    """Laid over the settings of every deep linking request; a null takes the member away."""
+    deep_linking_return: list[ServiceFault] = field(default_factory=list)
+    """Script: each return of content items takes the first entry; after the last all is well. So for all scripts."""
+    configuration: dict[str, Any] = field(default_factory=dict)
+    """Laid over the configuration document; a null takes the member away."""
+    configuration_kind: str = ""
+    """A name in CONFIGURATION_FAULTS."""
+    configuration_delay_seconds: float = 0
+    registration: list[ServiceFault] = field(default_factory=list)
     ags: list[ServiceFault] = field(default_factory=list)
-    """Script: each call of the grade services takes the first entry; after the last all is well."""
+    """For every call of the grade services; the three below for some of them, when this one is empty."""
+    line_items: list[ServiceFault] = field(default_factory=list)
+    scores: list[ServiceFault] = field(default_factory=list)
+    results: list[ServiceFault] = field(default_factory=list)
     token: list[ServiceFault] = field(default_factory=list)
     members: list[ServiceFault] = field(default_factory=list)
     members_next_is_same_page: bool = False
     """The members list names itself as its next page."""
+    members_next: str = ""
+    """Address that every page of the members list names as the next one, such as a foreign host's."""
+    more_members: list[Any] = field(default_factory=list)
+    """Put at the end of every members list as they are: members without user_id, things that are no members."""
+    tool_key_set_is_blocked: bool = False
+    """The LMS's own outbound filter keeps it from the tool's key set, as Moodle's does on private addresses by default."""
     clock_offset_seconds: float = 0
     """How far the LMS's clock is ahead of the machine's; negative is behind."""
 
@@ -63,13 +87,15 @@ class Faults:
         if unknown:
             raise ValueError(f"no such switch: {', '.join(sorted(unknown))}")
         values = dict(document)
-        for script in ("ags", "token", "members"):
+        for script in SCRIPTS:
             values[script] = [_service_fault(entry) for entry in values.get(script, [])]
         faults = cls(**values)
         if faults.id_token and faults.id_token not in ID_TOKEN_FAULTS:
             raise ValueError(f"no such id_token fault: {faults.id_token}")
         if faults.key_set and faults.key_set not in KEY_SET_FAULTS:
             raise ValueError(f"no such key set fault: {faults.key_set}")
+        if faults.configuration_kind and faults.configuration_kind not in CONFIGURATION_FAULTS:
+            raise ValueError(f"no such configuration fault: {faults.configuration_kind}")
         return faults
 
     def to_json(self) -> dict[str, Any]:
@@ -242,14 +268,35 @@ KEY_SET_FAULTS: Final[Mapping[str, Callable[[KeyRing], dict[str, Any] | bytes]]]
 """What may be wrong with the key set, by name; `redirect` and `error` are in the answer's status."""
 
 
+CONFIGURATION_FAULTS: Final[Mapping[str, Callable[[dict[str, Any]], dict[str, Any] | bytes]]] = {
+    "huge": lambda document: {**document, "padding": "x" * HUGE_KEY_SET_BYTES},
+    "html": lambda _: b"<!doctype html><title>Site maintenance</title><p>secret-marker-in-the-body</p>",
+    "broken_json": lambda _: b'{"issuer": "',
+    "not_an_object": lambda document: dumps([document]),
+    "redirect": lambda _: b"",
+    "error": lambda _: b"",
+}
+"""What may be wrong with the configuration document, by name; `redirect` (to `key_set_redirect`) and `error` are in its status."""
+
+
+def configuration(document: dict[str, Any], faults: Faults) -> dict[str, Any] | bytes:
+    """The configuration document as it is served under these faults."""
+    changed = _laid_over(document, faults.configuration)
+    return CONFIGURATION_FAULTS[faults.configuration_kind](changed) if faults.configuration_kind else changed
+
+
+def _laid_over(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**document, **changes}.items() if value is not None or name not in changes}
+
+
 def draft_token(ring: KeyRing, claims: Mapping[str, Any], faults: Faults) -> TokenDraft:
     """The token that these claims give under these faults."""
     key = ring.current
-    draft = TokenDraft(header={"typ": "JWT", "alg": "RS256", "kid": key.kid}, payload=dict(claims), sign=key.sign, key=key)
-    for part, changes in ((draft.payload, faults.claims), (draft.header, faults.header)):
-        part.update(changes)
-        for name in [name for name, value in changes.items() if value is None]:
-            del part[name]
+    header = _laid_over({"typ": "JWT", "alg": "RS256", "kid": key.kid}, faults.header)
+    payload = dict(claims)
+    if names.DEEP_LINKING_SETTINGS in payload:
+        payload[names.DEEP_LINKING_SETTINGS] = _laid_over(payload[names.DEEP_LINKING_SETTINGS], faults.deep_linking_settings)
+    draft = TokenDraft(header=header, payload=_laid_over(payload, faults.claims), sign=key.sign, key=key)
     if faults.id_token:
         ID_TOKEN_FAULTS[faults.id_token](draft)
     return draft

@@ -1,5 +1,6 @@
 """The gradebook: columns, grades and every score received, under the rules that Moodle was measured to keep."""
 
+import json
 import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,11 @@ from zoneinfo import ZoneInfo
 from kernel.clock import rfc3339
 from lti_tool.dev.lms.config import Activity, Course
 
-_SELECT_GRADES = "SELECT person_id, score, comment, posted_at, is_locked FROM grade WHERE line_item_id = ?"
+_INSERT_LINE_ITEM = (
+    "INSERT INTO line_item (course_id, deployment_id, label, score_maximum, resource_link_id, resource_id, tag, review_url, review_custom, "
+    "activity_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SELECT_GRADES = "SELECT person_id, score, comment, posted_at, is_locked, is_overridden FROM grade WHERE line_item_id = ?"
 
 
 class ServiceRefusal(Exception):
@@ -34,8 +39,11 @@ class LineItem:
     resource_link_id: str | None
     resource_id: str | None
     tag: str | None
+    review_url: str | None
+    review_custom: Mapping[str, str]
     activity_id: str | None
     """Set when the column came with an activity; None for one that the tool made."""
+    is_locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,8 @@ class Grade:
     posted_at: int
     """The score's own timestamp, whole seconds since 1970."""
     is_locked: bool
+    is_overridden: bool = False
+    """The teacher set the score by hand: what the tool sends is kept beside it and not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +127,14 @@ def enter_score(db: sqlite3.Connection, item: LineItem, score: Score) -> None:
     grade = find_grade(db, item.id, score.person_id)
     if grade is not None and grade.posted_at >= score.posted_at:
         raise ServiceRefusal(409, f"Refusing score with an earlier timestamp for item {item.id} and user {score.person_id}")
-    if grade is not None and grade.is_locked:
+    if item.is_locked or (grade is not None and grade.is_locked):
         raise ServiceRefusal(500, "Unable to save the grade")
+    points = rescale(score, item.score_maximum)
     db.execute(
-        "INSERT INTO grade (line_item_id, person_id, score, comment, posted_at) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (line_item_id, person_id) DO UPDATE "
-        "SET score = excluded.score, comment = excluded.comment, posted_at = excluded.posted_at",
-        (item.id, score.person_id, rescale(score, item.score_maximum), score.comment, score.posted_at),
+        "INSERT INTO grade (line_item_id, person_id, score, sent_score, comment, posted_at) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (line_item_id, person_id) DO UPDATE SET score = CASE WHEN is_overridden THEN score ELSE excluded.score END, "
+        "sent_score = excluded.sent_score, comment = excluded.comment, posted_at = excluded.posted_at",
+        (item.id, score.person_id, points, points, score.comment, score.posted_at),
     )
 
 
@@ -135,29 +146,24 @@ def record_score(db: sqlite3.Connection, received: ReceivedScore) -> None:
 
 def ensure_column(db: sqlite3.Connection, course: Course, activity: Activity) -> None:
     """The column of a graded activity, made when it is not there."""
+    db.execute(f"{_INSERT_LINE_ITEM} ON CONFLICT (activity_id) DO NOTHING", _column_values(course, activity))
+
+
+def save_column(db: sqlite3.Connection, course: Course, activity: Activity) -> None:
+    """The column of an activity as the saved form wants it: made, changed with its grades kept, or taken away."""
+    if activity.score_maximum is None:
+        db.execute("DELETE FROM line_item WHERE activity_id = ?", (activity.id,))
+        return
     db.execute(
-        "INSERT INTO line_item (course_id, deployment_id, label, score_maximum, resource_link_id, resource_id, tag, activity_id) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (activity_id) DO NOTHING",
-        (
-            course.id,
-            activity.deployment_id,
-            activity.title["th"],
-            activity.score_maximum,
-            activity.id,
-            activity.resource_id or None,
-            activity.tag or None,
-            activity.id,
-        ),
+        f"{_INSERT_LINE_ITEM} ON CONFLICT (activity_id) DO UPDATE SET label = excluded.label, score_maximum = excluded.score_maximum, "
+        "resource_id = excluded.resource_id, tag = excluded.tag, review_url = excluded.review_url, review_custom = excluded.review_custom",
+        _column_values(course, activity),
     )
 
 
 def add_line_item(db: sqlite3.Connection, course_id: str, deployment_id: str, values: Mapping[str, Any]) -> LineItem:
     """A column that the tool asks for; the same request twice makes two."""
-    cursor = db.execute(
-        "INSERT INTO line_item (course_id, deployment_id, label, score_maximum, resource_link_id, resource_id, tag) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (course_id, deployment_id, *_writable(values)),
-    )
+    cursor = db.execute(_INSERT_LINE_ITEM, (course_id, deployment_id, *_writable(values), None))
     item = find_line_item(db, int(cursor.lastrowid or 0))
     assert item is not None
     return item
@@ -166,7 +172,8 @@ def add_line_item(db: sqlite3.Connection, course_id: str, deployment_id: str, va
 def replace_line_item(db: sqlite3.Connection, item_id: int, values: Mapping[str, Any]) -> None:
     """Takes all that a tool may write from `values`; what it leaves out is erased."""
     db.execute(
-        "UPDATE line_item SET label = ?, score_maximum = ?, resource_link_id = ?, resource_id = ?, tag = ? WHERE id = ?",
+        "UPDATE line_item SET label = ?, score_maximum = ?, resource_link_id = ?, resource_id = ?, tag = ?, "
+        "review_url = ?, review_custom = ? WHERE id = ?",
         (*_writable(values), item_id),
     )
 
@@ -176,10 +183,21 @@ def delete_line_item(db: sqlite3.Connection, item_id: int) -> None:
     db.execute("DELETE FROM line_item WHERE id = ?", (item_id,))
 
 
+def reset_course(db: sqlite3.Connection, course_id: str) -> None:
+    """Takes away every grade of a course; the columns stay."""
+    db.execute("DELETE FROM grade WHERE line_item_id IN (SELECT id FROM line_item WHERE course_id = ?)", (course_id,))
+
+
+def find_column(db: sqlite3.Connection, activity_id: str) -> LineItem | None:
+    """The column that came with an activity."""
+    row = db.execute("SELECT * FROM line_item WHERE activity_id = ?", (activity_id,)).fetchone()
+    return None if row is None else _line_item(row)
+
+
 def find_line_item(db: sqlite3.Connection, item_id: int) -> LineItem | None:
     """A column by id."""
     row = db.execute("SELECT * FROM line_item WHERE id = ?", (item_id,)).fetchone()
-    return None if row is None else LineItem(**dict(row))
+    return None if row is None else _line_item(row)
 
 
 def list_line_items(db: sqlite3.Connection, course_id: str, deployment_id: str | None = None) -> list[LineItem]:
@@ -188,7 +206,7 @@ def list_line_items(db: sqlite3.Connection, course_id: str, deployment_id: str |
         "SELECT * FROM line_item WHERE course_id = ? AND (? IS NULL OR deployment_id = ?) ORDER BY id",
         (course_id, deployment_id, deployment_id),
     )
-    return [LineItem(**dict(row)) for row in rows]
+    return [_line_item(row) for row in rows]
 
 
 def find_grade(db: sqlite3.Connection, item_id: int, person_id: str) -> Grade | None:
@@ -202,12 +220,27 @@ def list_grades(db: sqlite3.Connection, item_id: int) -> list[Grade]:
     return [_grade(row) for row in db.execute(f"{_SELECT_GRADES} ORDER BY person_id", (item_id,))]
 
 
-def lock_grade(db: sqlite3.Connection, item_id: int, person_id: str) -> None:
+def lock_grade(db: sqlite3.Connection, item_id: int, person_id: str, *, is_locked: bool = True) -> None:
     """Locks one cell, as a teacher can: a score for it is then answered 500."""
     db.execute(
-        "INSERT INTO grade (line_item_id, person_id, posted_at, is_locked) VALUES (?, ?, 0, 1) "
-        "ON CONFLICT (line_item_id, person_id) DO UPDATE SET is_locked = 1",
-        (item_id, person_id),
+        "INSERT INTO grade (line_item_id, person_id, posted_at, is_locked) VALUES (?, ?, 0, ?) "
+        "ON CONFLICT (line_item_id, person_id) DO UPDATE SET is_locked = excluded.is_locked",
+        (item_id, person_id, is_locked),
+    )
+
+
+def lock_line_item(db: sqlite3.Connection, item_id: int, *, is_locked: bool = True) -> None:
+    """Locks a whole column, or opens it."""
+    db.execute("UPDATE line_item SET is_locked = ? WHERE id = ?", (is_locked, item_id))
+
+
+def override_grade(db: sqlite3.Connection, item_id: int, person_id: str, score: float | None) -> None:
+    """The teacher's own score, which what the tool sends no longer changes; None goes back to what the tool sent last."""
+    db.execute(
+        "INSERT INTO grade (line_item_id, person_id, score, posted_at, is_overridden) VALUES (?, ?, ?, 0, 1) "
+        "ON CONFLICT (line_item_id, person_id) DO UPDATE SET score = coalesce(excluded.score, sent_score), "
+        "is_overridden = excluded.score IS NOT NULL",
+        (item_id, person_id, score),
     )
 
 
@@ -225,13 +258,26 @@ def seconds_text(seconds: int) -> str:
     return rfc3339(datetime.fromtimestamp(seconds, tz=ZoneInfo("UTC")))
 
 
+def _line_item(row: sqlite3.Row) -> LineItem:
+    return LineItem(**{**dict(row), "review_custom": json.loads(row["review_custom"] or "{}"), "is_locked": bool(row["is_locked"])})
+
+
 def _grade(row: sqlite3.Row) -> Grade:
-    return Grade(**{**dict(row), "is_locked": bool(row["is_locked"])})
+    return Grade(**{**dict(row), "is_locked": bool(row["is_locked"]), "is_overridden": bool(row["is_overridden"])})
+
+
+def _column_values(course: Course, activity: Activity) -> tuple[Any, ...]:
+    review = json.dumps(dict(activity.review_custom)) if activity.review_custom else None
+    texts = (activity.id, activity.resource_id or None, activity.tag or None, activity.review_url or None)
+    return (course.id, activity.deployment_id, activity.title["th"], activity.score_maximum, *texts, review, activity.id)
 
 
 def _writable(values: Mapping[str, Any]) -> tuple[Any, ...]:
     texts = (str(values[name]) if values.get(name) is not None else None for name in ("resourceLinkId", "resourceId", "tag"))
-    return (values["label"], float(values["scoreMaximum"]), *texts)
+    review = values.get("submissionReview")
+    review = review if isinstance(review, dict) else {}
+    custom = json.dumps(review["custom"]) if isinstance(review.get("custom"), dict) else None
+    return (values["label"], float(values["scoreMaximum"]), *texts, review.get("url"), custom)
 
 
 def _is_numeric(value: Any) -> bool:

@@ -2,27 +2,39 @@
 
 import json
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import current_app
 
 from lti_tool.dev.lms import gradebook
-from lti_tool.dev.lms.config import Activity, Course, LmsConfig, Person, Tool
+from lti_tool.dev.lms.catalogue import Catalogue, activity_change, compose, course_change, enrolment_change
+from lti_tool.dev.lms.config import Activity, Course, CourseRole, Habits, LmsConfig, Person, Tool
 from lti_tool.dev.lms.faults import Faults
 from lti_tool.dev.lms.keys import KeyRing, SigningKey
 from lti_tool.dev.lms.store import Store
 
-PENDING_LAUNCH_SECONDS = 3600
+PENDING_MESSAGE_SECONDS = 3600
 """How long an opened activity may wait for its authentication request."""
 
 
 @dataclass(frozen=True, slots=True)
-class PendingLaunch:
-    """A launch between login initiation and authentication request."""
+class PendingMessage:
+    """A message between login initiation and authentication request: what it will say, and from where."""
 
-    activity_id: str
-    document_target: str
+    type: str
+    """The message type, such as LtiResourceLinkRequest."""
+    client_id: str
+    course_id: str = ""
+    activity_id: str = ""
+    document_target: str = "iframe"
+    title: str = ""
+    text: str = ""
+    """Title and text that the activity form holds, for a deep linking request."""
+    for_user: str = ""
+    """Whose work a submission review is about."""
 
 
 @dataclass(slots=True)
@@ -32,21 +44,48 @@ class Lms:
     config: LmsConfig
     store: Store
     ring: KeyRing
+    habits: Habits = field(default_factory=Habits)
     faults: Faults = field(default_factory=Faults)
     tool_key_sets: dict[str, object] = field(default_factory=dict)
     """Client id to the tool's key set as last fetched; kept without expiry, as Moodle does."""
+    _changes: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _composed: tuple[LmsConfig, Catalogue] | None = None
 
     @classmethod
     def open(cls, config: LmsConfig) -> "Lms":
         """Opens the memory, makes keys and gradebook columns where there are none."""
         store = Store(config.state_path)
-        lms = cls(config=config, store=store, ring=_keys_of(store, config))
+        lms = cls(config=config, store=store, ring=_keys_of(store, config), habits=config.habits)
         with store.transaction() as db:
-            for course in config.courses:
-                for activity in course.activities:
-                    if activity.score_maximum is not None:
-                        gradebook.ensure_column(db, course, activity)
+            rows = db.execute("SELECT kind, id, document FROM change ORDER BY rowid")
+            lms._changes = {(row["kind"], row["id"]): json.loads(row["document"]) for row in rows}
+            for course, activity in lms.catalogue.activities.values():
+                if activity.score_maximum is not None:
+                    gradebook.ensure_column(db, course, activity)
         return lms
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Tools, courses, activities and people as they are now."""
+        if self._composed is None or self._composed[0] is not self.config:
+            self._composed = (self.config, compose(self.config, self._changes))
+        return self._composed[1]
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """Every tool, waiting ones too."""
+        return self.catalogue.tools
+
+    def apply(self, *changes: tuple[str, str, Any]) -> None:
+        """Keeps changes to tools, courses, activities or enrolments (see `catalogue`), all or none."""
+        with self.store.transaction() as db:
+            for kind, key, document in changes:
+                db.execute(
+                    "INSERT INTO change VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET document = excluded.document",
+                    (kind, key, json.dumps(document)),
+                )
+        self._changes = {**self._changes, **{(kind, key): document for kind, key, document in changes}}
+        self._composed = None
 
     def now(self) -> datetime:
         """The LMS's own time, which a test may put ahead or back."""
@@ -60,51 +99,81 @@ class Lms:
 
     def find_person(self, person_id: str) -> Person | None:
         """An account by id."""
-        return next((person for person in self.config.people if person.id == person_id), None)
+        return self.catalogue.people.get(person_id)
 
     def find_course(self, course_id: str) -> Course | None:
         """A course by id."""
-        return next((course for course in self.config.courses if course.id == course_id), None)
+        return self.catalogue.courses.get(course_id)
 
     def find_activity(self, activity_id: str) -> tuple[Course, Activity] | None:
         """An activity by id, with its course."""
-        pairs = ((course, activity) for course in self.config.courses for activity in course.activities)
-        return next((pair for pair in pairs if pair[1].id == activity_id), None)
+        return self.catalogue.activities.get(activity_id)
 
     def find_tool(self, *, client_id: str | None = None, deployment_id: str | None = None) -> Tool | None:
         """A registered tool by its client id or by its deployment id."""
-        return next((tool for tool in self.config.tools if client_id == tool.client_id or deployment_id == tool.deployment_id), None)
+        return next((tool for tool in self.tools if client_id == tool.client_id or deployment_id == tool.deployment_id), None)
 
     def courses_of(self, person: Person) -> list[Course]:
         """The courses that a person may enter."""
-        return [course for course in self.config.courses if person.is_administrator or course.id in person.roles]
+        entered = person.roles.keys() - person.suspended_in
+        return [course for course in self.catalogue.courses.values() if person.is_administrator or course.id in entered]
 
     def activities_of(self, person: Person, course: Course) -> list[Activity]:
         """The activities that a person sees in a course."""
         return [activity for activity in course.activities if not activity.audience or person.kind in activity.audience]
 
     def members_of(self, course: Course) -> list[Person]:
-        """Who has a role in a course, by Thai name."""
-        return sorted((person for person in self.config.people if course.id in person.roles), key=lambda person: person.name["th"])
+        """Who has a role in a course, suspended or not, by Thai name."""
+        return sorted(
+            (person for person in self.catalogue.people.values() if course.id in person.roles), key=lambda person: person.name["th"]
+        )
 
-    def begin_launch(self, session_key: str, activity: Activity, document_target: str) -> str:
-        """Remembers an opened activity; gives its one-time launch id."""
-        launch_id = f"ltilaunch{activity.id}_{secrets.randbelow(10**9)}{secrets.token_hex(8)}"
+    def enrol(self, course: Course, person: Person, role: CourseRole | None, *, is_suspended: bool = False) -> None:
+        """Gives a person a role in a course, changes or rests it; None takes the person out."""
+        self.apply(enrolment_change(course.id, person.id, role, is_suspended=is_suspended))
+        with self.store.transaction() as db:
+            db.execute("INSERT INTO roster_change (course_id, person_id) VALUES (?, ?)", (course.id, person.id))
+
+    def new_id(self) -> str:
+        """Digits that no course or activity of this LMS ever had."""
+        used = [*self.catalogue.courses, *self.catalogue.activities, self.store.find_setting("last_id") or "0"]
+        number = str(max(map(int, used)) + 1)
+        self.store.put_setting("last_id", number)
+        return number
+
+    def new_deployment_id(self) -> str:
+        """The row number that the next tool gets."""
+        return str(max((int(tool.deployment_id) for tool in self.tools if tool.deployment_id.isdecimal()), default=0) + 1)
+
+    def save_activity(self, course: Course, activity: Activity) -> None:
+        """Adds or changes an activity, and its gradebook column with it."""
+        self.apply(activity_change(course.id, activity))
+        with self.store.transaction() as db:
+            gradebook.save_column(db, course, activity)
+
+    def save_course(self, course: Course, activities: Iterable[Activity]) -> None:
+        """Adds a course with its activities."""
+        self.apply(course_change(course))
+        for activity in activities:
+            self.save_activity(course, activity)
+
+    def begin_message(self, session_key: str, message: PendingMessage) -> str:
+        """Remembers an opened message; gives its one-time launch id."""
+        launch_id = f"ltilaunch{message.activity_id}_{secrets.randbelow(10**9)}{secrets.token_hex(8)}"
         moment = int(self.now().timestamp())
         with self.store.transaction() as db:
-            db.execute("DELETE FROM pending_launch WHERE issued_at < ?", (moment - PENDING_LAUNCH_SECONDS,))
-            row = (launch_id, session_key, activity.id, document_target, moment)
-            db.execute("INSERT INTO pending_launch VALUES (?, ?, ?, ?, ?)", row)
+            db.execute("DELETE FROM pending_message WHERE issued_at < ?", (moment - PENDING_MESSAGE_SECONDS,))
+            row = (launch_id, session_key, json.dumps(asdict(message)), moment)
+            db.execute("INSERT INTO pending_message VALUES (?, ?, ?, ?)", row)
         return launch_id
 
-    def spend_launch(self, session_key: str, launch_id: str) -> PendingLaunch | None:
-        """The pending launch of this session, taken away in the act; None when there is none (any more)."""
+    def spend_message(self, session_key: str, launch_id: str) -> PendingMessage | None:
+        """The pending message of this session, taken away in the act; None when there is none (any more)."""
         with self.store.transaction() as db:
             row = db.execute(
-                "DELETE FROM pending_launch WHERE launch_id = ? AND session_key = ? RETURNING activity_id, document_target",
-                (launch_id, session_key),
+                "DELETE FROM pending_message WHERE launch_id = ? AND session_key = ? RETURNING message", (launch_id, session_key)
             ).fetchone()
-        return None if row is None else PendingLaunch(row["activity_id"], row["document_target"])
+        return None if row is None else PendingMessage(**json.loads(row["message"]))
 
 
 def the_lms() -> Lms:

@@ -1,11 +1,8 @@
-"""The LMS's own pages: sign-in, courses, activity with the tool in its frame, gradebook, site administration."""
+"""The LMS's own pages for everybody: sign-in, courses, activity with the tool in its frame."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import fontpkg_sarabun
@@ -15,27 +12,19 @@ from werkzeug.wrappers import Response
 from kernel.langmap import LangMap, text_in
 from kernel.strictjson import InvalidJson, loads
 from lti_tool.dev.lms import gradebook, visitor
-from lti_tool.dev.lms.config import Course, Person
-from lti_tool.dev.lms.gradebook import Grade, LineItem, ReceivedScore
+from lti_tool.dev.lms.claims import html_as_text
+from lti_tool.dev.lms.config import Person
+from lti_tool.dev.lms.gradebook import ReceivedScore
 from lti_tool.dev.lms.lms import the_lms
 from lti_tool.dev.lms.texts import PAGE_TEXTS, THAI_MONTHS
 
 N_SHOWN_AS_BUTTONS = 6
 """People of one kind beyond these are picked from a list."""
-N_CALLS_SHOWN = 50
 BUDDHIST_ERA = 543
 FONT_FACES = ("Regular", "Bold")
 YEAR_SECONDS = 365 * 24 * 3600
 
 bp = Blueprint("lms_pages", __name__)
-
-
-@dataclass(frozen=True, slots=True)
-class GradeRow:
-    """One person's line of the gradebook, cells in column order."""
-
-    person: Person
-    cells: tuple[Grade | None, ...]
 
 
 @bp.get("/")
@@ -79,7 +68,9 @@ def course(course_id: str) -> str:
     """The course with its activities."""
     person = _visitor()
     found = visitor.course_for(person, course_id)
-    return render_template("lms/course.html", course=found, activities=the_lms().activities_of(person, found))
+    lms = the_lms()
+    offered = [tool for tool in lms.tools if person.teaches(found.id) and tool.is_offered_in(found.id)]
+    return render_template("lms/course.html", course=found, activities=lms.activities_of(person, found), offered=offered)
 
 
 @bp.get("/activities/<activity_id>")
@@ -90,33 +81,23 @@ def activity(activity_id: str) -> str | Response:
         return redirect(url_for("lms_launch.begin", activity_id=activity_id, target="window"))
     tool = the_lms().find_tool(deployment_id=wanted.deployment_id) or abort(404)
     g.frames_tools = True
-    origin = "{0.scheme}://{0.netloc}".format(urlsplit(tool.login_url))
-    return render_template("lms/activity.html", course=found, activity=wanted, tool_origin=origin)
+    source = url_for("lms_launch.begin", activity_id=wanted.id)
+    return render_template("lms/activity.html", course=found, activity=wanted, tool_origin=tool.origin, source=source)
 
 
-@bp.get("/courses/<course_id>/grades")
-def grades(course_id: str) -> str:
-    """Current grades and received scores: everyone's for staff, one's own for a learner."""
-    person = _visitor()
-    found = visitor.course_for(person, course_id)
-    is_staff = person.is_administrator or (found.id in person.roles and person.roles[found.id] != "learner")
-    with the_lms().store.transaction() as db:
-        columns = gradebook.list_line_items(db, found.id)
-        cells = {column.id: {grade.person_id: grade for grade in gradebook.list_grades(db, column.id)} for column in columns}
-        received = gradebook.list_received(db, item_ids={column.id for column in columns})
-    rows = _grade_rows(found, person, columns, cells, is_staff=is_staff)
-    shown = [score for score in received if is_staff or score.person_id == person.id]
-    return render_template("lms/grades.html", course=found, columns=columns, rows=rows, received=shown, is_staff=is_staff)
-
-
-@bp.get("/administration")
-def administration() -> str:
-    """What an administrator copies into the tool, and the last calls that the services answered."""
-    if not _visitor().is_administrator:
+@bp.get("/privacy")
+def privacy() -> str:
+    """The tools that tell a person what they keep, where the habits have a data privacy launch."""
+    _visitor()
+    if not the_lms().habits.has_privacy_launch:
         abort(404)
-    with the_lms().store.transaction() as db:
-        calls = db.execute("SELECT * FROM service_call ORDER BY id DESC LIMIT ?", (N_CALLS_SHOWN,)).fetchall()
-    return render_template("lms/administration.html", tools=the_lms().config.tools, calls=calls)
+    return render_template("lms/privacy.html", tools=[tool for tool in the_lms().tools if tool.is_active])
+
+
+@bp.get("/storage-frame")
+def storage_frame() -> str:
+    """The platform's own frame beside a tool's, which answers platform storage for it; empty to look at."""
+    return render_template("lms/storage.html", tool_origins=" ".join(sorted({tool.origin for tool in the_lms().tools})))
 
 
 @bp.get("/courses/<course_id>/return")
@@ -141,16 +122,20 @@ def font(face: str) -> Response:
 @bp.app_context_processor
 def page_words() -> dict[str, Any]:
     """What every template may ask for."""
-    language = visitor.language()
+    language, person = visitor.language(), visitor.find_visitor()
     return {
         "lms": the_lms().config,
-        "visitor": visitor.find_visitor(),
+        "habits": the_lms().habits,
+        "teaches": lambda course: person is not None and person.teaches(course.id),
+        "grades_all": lambda course: person is not None and visitor.may_grade(person, course),
+        "visitor": person,
         "language": language,
         "t": lambda key, **values: text_in(language, PAGE_TEXTS[key]).format(**values),
         "say": lambda texts: text_in(language, texts) if texts else "",
         "moment": lambda text: moment_text(text, language, ZoneInfo(the_lms().config.time_zone)),
         "seconds": gradebook.seconds_text,
         "number": lambda value: f"{value:.2f}".rstrip("0").rstrip("."),
+        "plain": html_as_text,
         "person_name": _person_name,
         "points_of": _points_of,
     }
@@ -171,16 +156,10 @@ def _visitor() -> Person:
 
 def _people_by_kind() -> list[tuple[LangMap, list[Person]]]:
     kinds = ("learner", "teacher", "executive", "administrator")
-    groups = [(PAGE_TEXTS[f"kind_{kind}"], [person for person in the_lms().config.people if person.kind == kind]) for kind in kinds]
+    groups = [
+        (PAGE_TEXTS[f"kind_{kind}"], [person for person in the_lms().catalogue.people.values() if person.kind == kind]) for kind in kinds
+    ]
     return [group for group in groups if group[1]]
-
-
-def _grade_rows(
-    course: Course, viewer: Person, columns: list[LineItem], cells: Mapping[int, Mapping[str, Grade]], *, is_staff: bool
-) -> list[GradeRow]:
-    learners = [person for person in the_lms().members_of(course) if person.roles[course.id] == "learner"]
-    shown = learners if is_staff else [person for person in learners if person.id == viewer.id]
-    return [GradeRow(person, tuple(cells[column.id].get(person.id) for column in columns)) for person in shown]
 
 
 def _person_name(person_id: str) -> str:

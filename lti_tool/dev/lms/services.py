@@ -1,7 +1,7 @@
 """What the LMS's services share: media types by exact match, bearer tokens, refusals in Moodle's form, the call log."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from flask import Blueprint, Response, g, request
 
@@ -16,18 +16,22 @@ from lti_tool.dev.lms.lms import the_lms
 MAX_CALLS_KEPT = 2000
 
 
-def service_blueprint(name: str, script_of: str, *, keep: Callable[[Response], None] | None = None) -> Blueprint:
+def service_blueprint(
+    name: str, *scripts_of: str, by_endpoint: Mapping[str, str] | None = None, keep: Callable[[Response], None] | None = None
+) -> Blueprint:
     """A blueprint whose calls are logged, refused in Moodle's form and open to a script of faults.
 
-    script_of   the script in `Faults` that its calls take from
-    keep        is shown every final answer
+    scripts_of    the scripts in `Faults` that its calls take from, the first that is not empty
+    by_endpoint   a further script for some of its views, by their names
+    keep          is shown every final answer
     """
     blueprint = Blueprint(name, __name__)
 
     @blueprint.before_request
     def _fail_when_asked() -> Response | None:
-        script: list[ServiceFault] = getattr(the_lms().faults, script_of)
-        g.service_fault = script.pop(0) if script else None
+        of_this = (by_endpoint or {}).get((request.endpoint or "").rpartition(".")[2])
+        scripts: list[list[ServiceFault]] = [getattr(the_lms().faults, each) for each in (*scripts_of, of_this) if each]
+        g.service_fault = next((script.pop(0) for script in scripts if script), None)
         if g.service_fault is None or g.service_fault.is_stored:
             return None
         return _faulty_answer(g.service_fault)

@@ -8,20 +8,27 @@ from pathlib import Path
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS pending_launch (
-    launch_id TEXT PRIMARY KEY, session_key TEXT NOT NULL, activity_id TEXT NOT NULL,
-    document_target TEXT NOT NULL, issued_at INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS change (
+    kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT, PRIMARY KEY (kind, id)
+);
+CREATE TABLE IF NOT EXISTS roster_change (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, course_id TEXT NOT NULL, person_id TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS pending_message (
+    launch_id TEXT PRIMARY KEY, session_key TEXT NOT NULL, message TEXT NOT NULL, issued_at INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS access_token (
     digest TEXT PRIMARY KEY, client_id TEXT NOT NULL, scopes TEXT NOT NULL, expires_at INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS line_item (
     id INTEGER PRIMARY KEY AUTOINCREMENT, course_id TEXT NOT NULL, deployment_id TEXT NOT NULL, label TEXT NOT NULL,
-    score_maximum REAL NOT NULL, resource_link_id TEXT, resource_id TEXT, tag TEXT, activity_id TEXT UNIQUE
+    score_maximum REAL NOT NULL, resource_link_id TEXT, resource_id TEXT, tag TEXT, review_url TEXT, review_custom TEXT,
+    activity_id TEXT UNIQUE, is_locked INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS grade (
     line_item_id INTEGER NOT NULL REFERENCES line_item (id) ON DELETE CASCADE, person_id TEXT NOT NULL,
-    score REAL, comment TEXT, posted_at INTEGER NOT NULL, is_locked INTEGER NOT NULL DEFAULT 0,
+    score REAL, sent_score REAL, comment TEXT, posted_at INTEGER NOT NULL,
+    is_locked INTEGER NOT NULL DEFAULT 0, is_overridden INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (line_item_id, person_id)
 );
 CREATE TABLE IF NOT EXISTS received_score (

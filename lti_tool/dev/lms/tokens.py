@@ -32,7 +32,7 @@ class KeySetUnreachable(Exception):
     """The tool's key set could not be read."""
 
 
-@bp.post("/lti/token")
+@bp.post("/mod/lti/token.php")
 def token() -> Response:
     """An access token for the granted part of the asked scopes; JSON under a text/html header, as Moodle sends it."""
     lms = the_lms()
@@ -65,7 +65,7 @@ def _grant(lms: Lms) -> tuple[Tool, list[str]]:
     tool = lms.find_tool(client_id=str(claims.get("sub", "")))
     if tool is None:
         raise TokenRefused("invalid_client")
-    _check_signature(lms, tool, assertion, header)
+    check_signature(lms, tool, assertion, header)
     _check_times(claims, lms.now().timestamp())
     granted = [scope for scope in asked.split() if scope in tool.scopes]
     if not granted:
@@ -92,7 +92,7 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
         raise TokenRefused("Expired token")
 
 
-def _check_signature(lms: Lms, tool: Tool, assertion: str, header: dict[str, Any]) -> None:
+def check_signature(lms: Lms, tool: Tool, assertion: str, header: dict[str, Any]) -> None:
     """Against the kept key set; when that fails, once more against one fetched anew."""
     kid = header.get("kid")
     if not kid:
@@ -115,6 +115,8 @@ def _key_set(lms: Lms, tool: Tool, *, is_fresh: bool) -> KeySet:
         kept = lms.tool_key_sets.get(tool.client_id)
         if isinstance(kept, KeySet) and not is_fresh:
             return kept
+        if lms.faults.tool_key_set_is_blocked:
+            raise KeySetUnreachable
         try:
             answer = requests.get(tool.key_set_url, timeout=FETCH_TIMEOUT_SECONDS)
             answer.raise_for_status()

@@ -49,9 +49,21 @@ def course_for(person: Person, course_id: str) -> Course:
     return course or abort(404)
 
 
+def may_grade(person: Person, course: Course) -> bool:
+    """Whether the person sees everybody's grades: who teaches the course, its assistant too."""
+    return person.teaches(course.id) or person.roles.get(course.id) == "assistant"
+
+
+def course_taught_by(person: Person, course_id: str) -> Course:
+    """A course that the person may change; 404 for any other."""
+    course = course_for(person, course_id)
+    return course if person.teaches(course.id) else abort(404)
+
+
 def activity_for(person: Person, activity_id: str) -> tuple[Course, Activity]:
     """An activity that the person sees; 404 for any other."""
     found = the_lms().find_activity(activity_id)
-    if found is None or found[0] not in the_lms().courses_of(person) or found[1] not in the_lms().activities_of(person, found[0]):
+    if found is None or found[0] not in the_lms().courses_of(person):
         abort(404)
-    return found
+    course, activity = found
+    return found if activity in the_lms().activities_of(person, course) else abort(404)

@@ -180,6 +180,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("lane", sa.String(length=64), nullable=True),
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("payload", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -197,12 +198,21 @@ def upgrade() -> None:
     op.create_index(
         "ix_outbox_due",
         "outbox",
-        ["kind", "due_at", "id"],
+        ["lane", "due_at", "id"],
         unique=False,
         sqlite_where=sa.text("state = 'waiting'"),
         postgresql_where=sa.text("state = 'waiting'"),
     )
     op.create_index(op.f("ix_outbox_tenant_id"), "outbox", ["tenant_id"], unique=False)
+    op.create_table(
+        "outbox_lane",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.String(length=255), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_outbox_lane")),
+    )
     op.create_table(
         "person_scope",
         sa.Column("tenant_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -391,6 +401,7 @@ def upgrade() -> None:
     op.create_table(
         "registration",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("uuid", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("issuer", sa.String(length=255), nullable=False),
         sa.Column("client_id", sa.String(length=255), nullable=False),
@@ -400,11 +411,17 @@ def upgrade() -> None:
         sa.Column("token_audience", sa.Text(), nullable=True),
         sa.Column("approved_hosts", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
         sa.Column("frame_origins", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
+        sa.Column("product", sa.String(length=64), nullable=True),
+        sa.Column("scopes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=True),
+        sa.Column("pending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("learns_deployment_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("keeps_names", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_registration_tenant_id_tenant")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registration")),
         sa.UniqueConstraint("issuer", "client_id", name=op.f("uq_registration_issuer_client_id")),
+        sa.UniqueConstraint("uuid", name=op.f("uq_registration_uuid")),
     )
     op.create_index(op.f("ix_registration_tenant_id"), "registration", ["tenant_id"], unique=False)
     op.create_table(
@@ -435,6 +452,7 @@ def upgrade() -> None:
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finish_reason", sa.String(length=16), nullable=True),
+        sa.Column("is_preview", sa.Boolean(), nullable=False),
         sa.CheckConstraint("(state = 'finished') = (finished_at IS NOT NULL)", name=op.f("ck_attempt_finished")),
         sa.CheckConstraint("finish_reason IN ('precise', 'max_items', 'time', 'bank_exhausted')", name=op.f("ck_attempt_finish_reason")),
         sa.CheckConstraint("state IN ('open', 'finished')", name=op.f("ck_attempt_state")),
@@ -498,6 +516,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("registration_id", "deployment_id", name=op.f("uq_deployment_registration_id_deployment_id")),
     )
     op.create_table(
+        "invite",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("registration_id", sa.Integer(), nullable=True),
+        sa.Column("hosts", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("claim", sa.String(length=64), nullable=True),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["registration_id"], ["registration.id"], name=op.f("fk_invite_registration_id_registration")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_invite_tenant_id_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invite")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_invite_token_hash")),
+    )
+    op.create_index(op.f("ix_invite_tenant_id"), "invite", ["tenant_id"], unique=False)
+    op.create_table(
         "item_parameter",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("item_version_id", sa.Integer(), nullable=False),
@@ -532,19 +569,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("registration_id", name=op.f("pk_key_set")),
     )
     op.create_table(
-        "login_state",
+        "long_login",
         sa.Column("state_hash", sa.String(length=64), nullable=False),
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("registration_id", sa.Integer(), nullable=False),
-        sa.Column("nonce", sa.String(length=64), nullable=False),
-        sa.Column("browser_hash", sa.String(length=64), nullable=False),
         sa.Column("hints", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["registration_id"], ["registration.id"], name=op.f("fk_login_state_registration_id_registration")),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_login_state_tenant_id_tenant")),
-        sa.PrimaryKeyConstraint("state_hash", name=op.f("pk_login_state")),
+        sa.ForeignKeyConstraint(["registration_id"], ["registration.id"], name=op.f("fk_long_login_registration_id_registration")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_long_login_tenant_id_tenant")),
+        sa.PrimaryKeyConstraint("state_hash", name=op.f("pk_long_login")),
     )
-    op.create_index("ix_login_state_created_at", "login_state", ["created_at"], unique=False)
+    op.create_index("ix_long_login_created_at", "long_login", ["created_at"], unique=False)
     op.create_table(
         "lti_user",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -633,7 +668,11 @@ def upgrade() -> None:
         sa.Column("deployment_id", sa.Integer(), nullable=False),
         sa.Column("lti_id", sa.String(length=255), nullable=False),
         sa.Column("title", sa.Text(), nullable=True),
+        sa.Column("label", sa.Text(), nullable=True),
         sa.Column("memberships_url", sa.Text(), nullable=True),
+        sa.Column("line_items_url", sa.Text(), nullable=True),
+        sa.Column("ags_scopes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
+        sa.Column("history", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["deployment_id"], ["deployment.id"], name=op.f("fk_context_deployment_id_deployment")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_context_tenant_id_tenant")),
@@ -685,6 +724,9 @@ def upgrade() -> None:
         sa.Column("context_id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("roles", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("joined_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("in_roster_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["context_id"], ["context.id"], name=op.f("fk_enrolment_context_id_context")),
@@ -696,21 +738,30 @@ def upgrade() -> None:
     op.create_index(op.f("ix_enrolment_tenant_id"), "enrolment", ["tenant_id"], unique=False)
     op.create_index(op.f("ix_enrolment_user_id"), "enrolment", ["user_id"], unique=False)
     op.create_table(
-        "resource_link",
+        "placement",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("uuid", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.Integer(), nullable=False),
-        sa.Column("deployment_id", sa.Integer(), nullable=False),
+        sa.Column("registration_id", sa.Integer(), nullable=False),
         sa.Column("context_id", sa.Integer(), nullable=True),
-        sa.Column("lti_id", sa.String(length=255), nullable=False),
-        sa.Column("title", sa.Text(), nullable=True),
+        sa.Column("created_by_id", sa.Integer(), nullable=False),
+        sa.Column("activity", sa.String(length=255), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("score_maximum", sa.Double(), nullable=True),
+        sa.Column("attempts_policy", sa.String(length=8), nullable=False),
+        sa.Column("has_area_columns", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["context_id"], ["context.id"], name=op.f("fk_resource_link_context_id_context")),
-        sa.ForeignKeyConstraint(["deployment_id"], ["deployment.id"], name=op.f("fk_resource_link_deployment_id_deployment")),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_resource_link_tenant_id_tenant")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_resource_link")),
-        sa.UniqueConstraint("deployment_id", "lti_id", name=op.f("uq_resource_link_deployment_id_lti_id")),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("attempts_policy IN ('best', 'last', 'first')", name=op.f("ck_placement_attempts_policy")),
+        sa.CheckConstraint("score_maximum IS NULL OR score_maximum > 0", name=op.f("ck_placement_score_maximum")),
+        sa.ForeignKeyConstraint(["context_id"], ["context.id"], name=op.f("fk_placement_context_id_context")),
+        sa.ForeignKeyConstraint(["created_by_id"], ["lti_user.id"], name=op.f("fk_placement_created_by_id_lti_user")),
+        sa.ForeignKeyConstraint(["registration_id"], ["registration.id"], name=op.f("fk_placement_registration_id_registration")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_placement_tenant_id_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_placement")),
+        sa.UniqueConstraint("uuid", name=op.f("uq_placement_uuid")),
     )
-    op.create_index(op.f("ix_resource_link_tenant_id"), "resource_link", ["tenant_id"], unique=False)
+    op.create_index(op.f("ix_placement_tenant_id"), "placement", ["tenant_id"], unique=False)
     op.create_table(
         "response",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -732,22 +783,94 @@ def upgrade() -> None:
         sa.UniqueConstraint("presentation_id", name="uq_response_presentation"),
     )
     op.create_table(
+        "roster",
+        sa.Column("context_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("n_readings", sa.Integer(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("whole_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.String(length=255), nullable=True),
+        sa.Column("differences_url", sa.Text(), nullable=True),
+        sa.Column("change_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("n_new", sa.Integer(), nullable=False),
+        sa.Column("n_changed", sa.Integer(), nullable=False),
+        sa.Column("n_left", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["context_id"], ["context.id"], name=op.f("fk_roster_context_id_context")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_roster_tenant_id_tenant")),
+        sa.PrimaryKeyConstraint("context_id", name=op.f("pk_roster")),
+    )
+    op.create_index(op.f("ix_roster_tenant_id"), "roster", ["tenant_id"], unique=False)
+    op.create_table(
+        "resource_link",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("deployment_id", sa.Integer(), nullable=False),
+        sa.Column("context_id", sa.Integer(), nullable=True),
+        sa.Column("lti_id", sa.String(length=255), nullable=False),
+        sa.Column("title", sa.Text(), nullable=True),
+        sa.Column("placement_id", sa.Integer(), nullable=True),
+        sa.Column("named", sa.String(length=2000), nullable=True),
+        sa.Column("history", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["context_id"], ["context.id"], name=op.f("fk_resource_link_context_id_context")),
+        sa.ForeignKeyConstraint(["deployment_id"], ["deployment.id"], name=op.f("fk_resource_link_deployment_id_deployment")),
+        sa.ForeignKeyConstraint(["placement_id"], ["placement.id"], name=op.f("fk_resource_link_placement_id_placement")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_resource_link_tenant_id_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_resource_link")),
+        sa.UniqueConstraint("deployment_id", "lti_id", name=op.f("uq_resource_link_deployment_id_lti_id")),
+    )
+    op.create_index(op.f("ix_resource_link_placement_id"), "resource_link", ["placement_id"], unique=False)
+    op.create_index(op.f("ix_resource_link_tenant_id"), "resource_link", ["tenant_id"], unique=False)
+    op.create_table(
         "line_item",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("registration_id", sa.Integer(), nullable=False),
         sa.Column("resource_link_id", sa.Integer(), nullable=True),
-        sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("url", sa.String(length=2000), nullable=True),
         sa.Column("scopes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
+        sa.Column("context_id", sa.Integer(), nullable=True),
+        sa.Column("placement_id", sa.Integer(), nullable=True),
+        sa.Column("area", sa.String(length=255), nullable=True),
+        sa.Column("is_ours", sa.Boolean(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=True),
+        sa.Column("resource_id", sa.String(length=255), nullable=True),
+        sa.Column("tag", sa.String(length=255), nullable=True),
+        sa.Column("score_maximum", sa.Double(), nullable=True),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("filled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("results_read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.String(length=255), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["context_id"], ["context.id"], name=op.f("fk_line_item_context_id_context")),
+        sa.ForeignKeyConstraint(["placement_id"], ["placement.id"], name=op.f("fk_line_item_placement_id_placement")),
         sa.ForeignKeyConstraint(["registration_id"], ["registration.id"], name=op.f("fk_line_item_registration_id_registration")),
         sa.ForeignKeyConstraint(["resource_link_id"], ["resource_link.id"], name=op.f("fk_line_item_resource_link_id_resource_link")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_line_item_tenant_id_tenant")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_line_item")),
         sa.UniqueConstraint("registration_id", "url", name=op.f("uq_line_item_registration_id_url")),
     )
+    op.create_index(op.f("ix_line_item_context_id"), "line_item", ["context_id"], unique=False)
+    op.create_index(op.f("ix_line_item_placement_id"), "line_item", ["placement_id"], unique=False)
     op.create_index(op.f("ix_line_item_resource_link_id"), "line_item", ["resource_link_id"], unique=False)
     op.create_index(op.f("ix_line_item_tenant_id"), "line_item", ["tenant_id"], unique=False)
+    op.create_index(
+        "ix_line_item_unfilled",
+        "line_item",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("filled_at IS NULL"),
+        postgresql_where=sa.text("filled_at IS NULL"),
+    )
+    op.create_index(
+        "uq_line_item_ours",
+        "line_item",
+        ["resource_link_id", sa.literal_column("coalesce(area, '')")],
+        unique=True,
+        sqlite_where=sa.text("is_ours AND gone_at IS NULL"),
+        postgresql_where=sa.text("is_ours AND gone_at IS NULL"),
+    )
     op.create_table(
         "launch",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -761,6 +884,14 @@ def upgrade() -> None:
         sa.Column("line_item_id", sa.Integer(), nullable=True),
         sa.Column("state_hash", sa.String(length=64), nullable=False),
         sa.Column("session_hash", sa.String(length=64), nullable=True),
+        sa.Column("message_type", sa.String(length=64), nullable=False),
+        sa.Column(
+            "deep_linking",
+            sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), "postgresql"),
+            nullable=True,
+        ),
+        sa.Column("for_user_id", sa.Integer(), nullable=True),
+        sa.Column("preview_of_id", sa.Integer(), nullable=True),
         sa.Column("roles", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
         sa.Column("locale", sa.String(length=2), nullable=False),
         sa.Column("target", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
@@ -772,7 +903,9 @@ def upgrade() -> None:
         sa.Column("held_until", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["context_id"], ["context.id"], name=op.f("fk_launch_context_id_context")),
         sa.ForeignKeyConstraint(["deployment_id"], ["deployment.id"], name=op.f("fk_launch_deployment_id_deployment")),
+        sa.ForeignKeyConstraint(["for_user_id"], ["lti_user.id"], name=op.f("fk_launch_for_user_id_lti_user")),
         sa.ForeignKeyConstraint(["line_item_id"], ["line_item.id"], name=op.f("fk_launch_line_item_id_line_item")),
+        sa.ForeignKeyConstraint(["preview_of_id"], ["launch.id"], name=op.f("fk_launch_preview_of_id_launch")),
         sa.ForeignKeyConstraint(["registration_id"], ["registration.id"], name=op.f("fk_launch_registration_id_registration")),
         sa.ForeignKeyConstraint(["resource_link_id"], ["resource_link.id"], name=op.f("fk_launch_resource_link_id_resource_link")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_launch_tenant_id_tenant")),
@@ -789,8 +922,16 @@ def upgrade() -> None:
         "launch",
         ["expires_at"],
         unique=False,
-        sqlite_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL"),
-        postgresql_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL"),
+        sqlite_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL OR deep_linking IS NOT NULL"),
+        postgresql_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL OR deep_linking IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_launch_preview_of_id",
+        "launch",
+        ["preview_of_id"],
+        unique=False,
+        sqlite_where=sa.text("preview_of_id IS NOT NULL"),
+        postgresql_where=sa.text("preview_of_id IS NOT NULL"),
     )
     op.create_index("ix_launch_user_id", "launch", ["user_id", "context_id"], unique=False)
     op.create_table(
@@ -805,12 +946,19 @@ def upgrade() -> None:
         sa.Column("comment", sa.Text(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sending_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_error", sa.String(length=255), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("override_by_id", sa.Integer(), nullable=True),
+        sa.Column("result_given", sa.Double(), nullable=True),
+        sa.Column("result_read_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("state IN ('waiting', 'sent', 'parked')", name=op.f("ck_score_state")),
         sa.CheckConstraint("given >= 0 AND given <= maximum AND maximum > 0", name=op.f("ck_score_range")),
         sa.ForeignKeyConstraint(["line_item_id"], ["line_item.id"], name=op.f("fk_score_line_item_id_line_item")),
+        sa.ForeignKeyConstraint(["override_by_id"], ["lti_user.id"], name=op.f("fk_score_override_by_id_lti_user")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_score_tenant_id_tenant")),
         sa.ForeignKeyConstraint(["user_id"], ["lti_user.id"], name=op.f("fk_score_user_id_lti_user")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_score")),
@@ -826,20 +974,45 @@ def downgrade() -> None:
     op.drop_table("score")
     op.drop_index("ix_launch_user_id", table_name="launch")
     op.drop_index(
+        "ix_launch_preview_of_id",
+        table_name="launch",
+        sqlite_where=sa.text("preview_of_id IS NOT NULL"),
+        postgresql_where=sa.text("preview_of_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_launch_over",
         table_name="launch",
-        sqlite_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL"),
-        postgresql_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL"),
+        sqlite_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL OR deep_linking IS NOT NULL"),
+        postgresql_where=sa.text("session_hash IS NOT NULL OR return_url IS NOT NULL OR deep_linking IS NOT NULL"),
     )
     op.drop_index("ix_launch_created_at", table_name="launch")
     op.drop_index("ix_launch_context_id", table_name="launch")
     op.drop_table("launch")
+    op.drop_index(
+        "uq_line_item_ours",
+        table_name="line_item",
+        sqlite_where=sa.text("is_ours AND gone_at IS NULL"),
+        postgresql_where=sa.text("is_ours AND gone_at IS NULL"),
+    )
+    op.drop_index(
+        "ix_line_item_unfilled",
+        table_name="line_item",
+        sqlite_where=sa.text("filled_at IS NULL"),
+        postgresql_where=sa.text("filled_at IS NULL"),
+    )
     op.drop_index(op.f("ix_line_item_tenant_id"), table_name="line_item")
     op.drop_index(op.f("ix_line_item_resource_link_id"), table_name="line_item")
+    op.drop_index(op.f("ix_line_item_placement_id"), table_name="line_item")
+    op.drop_index(op.f("ix_line_item_context_id"), table_name="line_item")
     op.drop_table("line_item")
-    op.drop_table("response")
     op.drop_index(op.f("ix_resource_link_tenant_id"), table_name="resource_link")
+    op.drop_index(op.f("ix_resource_link_placement_id"), table_name="resource_link")
     op.drop_table("resource_link")
+    op.drop_index(op.f("ix_roster_tenant_id"), table_name="roster")
+    op.drop_table("roster")
+    op.drop_table("response")
+    op.drop_index(op.f("ix_placement_tenant_id"), table_name="placement")
+    op.drop_table("placement")
     op.drop_index(op.f("ix_enrolment_user_id"), table_name="enrolment")
     op.drop_index(op.f("ix_enrolment_tenant_id"), table_name="enrolment")
     op.drop_table("enrolment")
@@ -855,11 +1028,13 @@ def downgrade() -> None:
     op.drop_table("role_grant")
     op.drop_index(op.f("ix_lti_user_tenant_id"), table_name="lti_user")
     op.drop_table("lti_user")
-    op.drop_index("ix_login_state_created_at", table_name="login_state")
-    op.drop_table("login_state")
+    op.drop_index("ix_long_login_created_at", table_name="long_login")
+    op.drop_table("long_login")
     op.drop_table("key_set")
     op.drop_index("ix_item_parameter_version", table_name="item_parameter")
     op.drop_table("item_parameter")
+    op.drop_index(op.f("ix_invite_tenant_id"), table_name="invite")
+    op.drop_table("invite")
     op.drop_table("deployment")
     op.drop_index(op.f("ix_crosswalk_to_uuid"), table_name="crosswalk")
     op.drop_index(op.f("ix_crosswalk_from_uuid"), table_name="crosswalk")
@@ -892,6 +1067,7 @@ def downgrade() -> None:
     op.drop_table("rule_version")
     op.drop_index("ix_person_scope_unit", table_name="person_scope")
     op.drop_table("person_scope")
+    op.drop_table("outbox_lane")
     op.drop_index(op.f("ix_outbox_tenant_id"), table_name="outbox")
     op.drop_index(
         "ix_outbox_due", table_name="outbox", sqlite_where=sa.text("state = 'waiting'"), postgresql_where=sa.text("state = 'waiting'")

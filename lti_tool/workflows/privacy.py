@@ -1,0 +1,170 @@
+"""What is kept of people: of one person, for themselves, whole; of an agency, in counts."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+import assessment.api as assessment
+import learning.api as learning
+import roadmap.api as roadmap
+import xapi.api as xapi
+from kernel.clock import local_date
+from kernel.errors import NotFound
+from kernel.langmap import LangMap
+from lti_tool.models import AuditEntry, Context, Enrolment, Launch, LineItem, Registration, Score, Tenant, User
+from lti_tool.models.audit import append_audit
+from lti_tool.web.principal import Principal
+
+KINDS = ("identity", "courses", "visits", "attempts", "answers", "scores", "statements", "levels", "path")
+"""Kinds of data, in the order of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How much of each kind is kept of one person, or of all people of an agency.
+
+    agency   whose data it is
+    counts   by kind; a kind that does not apply is left out
+    n_audit  lines of the audit log, which name people by our own row numbers only
+    """
+
+    agency: LangMap
+    counts: Mapping[str, int]
+    n_audit: int
+
+
+def kept_of_person(db: Session, principal: Principal, *, now: datetime) -> Kept:
+    """What is kept of the person of this launch."""
+    data = data_of_person(db, principal, now=now)
+    counts = {
+        "identity": 1,
+        "courses": len(data["courses"]),
+        "visits": len(data["visits"]),
+        "attempts": len(data["attempts"]),
+        "answers": sum(len(attempt["answers"]) for attempt in data["attempts"]),
+        "scores": len(data["scores"]),
+        "statements": len(data["statements"]),
+        "levels": len(data["levels"]),
+        "path": len(data["path"]),
+    }
+    n_audit = db.scalar(select(func.count(AuditEntry.id)).where(AuditEntry.actor == f"user:{principal.user_id}")) or 0
+    return Kept(_agency(db, principal), counts, n_audit)
+
+
+def kept_of_agency(db: Session, principal: Principal) -> Kept:
+    """What is kept of all people of the agency, in counts."""
+    tenant = principal.tenant_id
+    n_attempts, n_answers = assessment.count_kept(db, tenant_id=tenant)
+    counts = {
+        "identity": _count(db, select(func.count(User.id)).where(User.tenant_id == tenant)),
+        "courses": _count(db, select(func.count(Enrolment.id)).where(Enrolment.tenant_id == tenant)),
+        "visits": _count(db, select(func.count(Launch.id)).where(Launch.tenant_id == tenant, Launch.preview_of_id.is_(None))),
+        "attempts": n_attempts,
+        "answers": n_answers,
+        "scores": _count(db, select(func.count(Score.id)).where(Score.tenant_id == tenant)),
+        "statements": xapi.count_statements(db, tenant_id=tenant),
+    }
+    return Kept(_agency(db, principal), counts, _count(db, select(func.count(AuditEntry.id)).where(AuditEntry.tenant_id == tenant)))
+
+
+def data_of_person(db: Session, principal: Principal, *, now: datetime) -> dict[str, Any]:
+    """Everything that is kept of the person of this launch, as values for JSON; keys and rationales of questions are not theirs."""
+    who: dict[str, Any] = {"tenant_id": principal.tenant_id, "person_uuid": principal.person_uuid}
+    account = {"objectType": "Agent", "account": {"homePage": principal.tenant_home_page, "name": str(principal.person_uuid)}}
+    path = learning.find_path(db, **who)
+    return {
+        "made_at": now,
+        "agency": _agency(db, principal),
+        "identity": _identity(db, principal),
+        "courses": _courses(db, principal),
+        "visits": _visits(db, principal),
+        "attempts": [asdict(attempt) for attempt in assessment.list_kept(db, **who)],
+        "scores": _scores(db, principal),
+        "levels": _levels(db, principal, now=now),
+        "path": [asdict(step) for step in path.steps] if path else [],
+        "statements": list(xapi.iter_statements_of(db, tenant_id=principal.tenant_id, agent=account)),
+    }
+
+
+def hand_out(db: Session, principal: Principal, *, now: datetime) -> dict[str, Any]:
+    """The person's own data, for them to take along; that they were handed out stands in the audit log."""
+    data = data_of_person(db, principal, now=now)
+    actor = f"user:{principal.user_id}"
+    append_audit(db, event="person_data.exported", actor=actor, now=now, tenant_id=principal.tenant_id, details={"by": "person"})
+    return data
+
+
+def _agency(db: Session, principal: Principal) -> LangMap:
+    return db.get_one(Tenant, principal.tenant_id).name
+
+
+def _identity(db: Session, principal: Principal) -> dict[str, Any]:
+    user = db.get_one(User, principal.user_id)
+    registration = db.get_one(Registration, principal.registration_id)
+    return {
+        "platform": registration.issuer,
+        "id_on_the_platform": user.sub,
+        "name": user.display_name,
+        "id_in_statements": user.person_uuid,
+        "known_since": user.created_at,
+    }
+
+
+def _courses(db: Session, principal: Principal) -> list[dict[str, Any]]:
+    rows = db.execute(
+        select(Context.title, Context.lti_id, Enrolment.roles, Enrolment.created_at, Enrolment.removed_at)
+        .join(Enrolment, Enrolment.context_id == Context.id)
+        .where(Enrolment.user_id == principal.user_id)
+        .order_by(Enrolment.id)
+    )
+    return [
+        {"title": title, "id_on_the_platform": lti_id, "roles": roles, "since": since, "removed_at": removed_at}
+        for title, lti_id, roles, since, removed_at in rows
+    ]
+
+
+def _visits(db: Session, principal: Principal) -> list[dict[str, Any]]:
+    mine = (Launch.user_id == principal.user_id, Launch.preview_of_id.is_(None))
+    rows = db.execute(select(Launch.created_at, Launch.seen_at, Launch.locale, Launch.message_type).where(*mine).order_by(Launch.id))
+    return [{"from": begun, "last_act": seen, "language": locale, "message": message} for begun, seen, locale, message in rows]
+
+
+def _scores(db: Session, principal: Principal) -> list[dict[str, Any]]:
+    rows = db.execute(
+        select(LineItem.label, Score.given, Score.maximum, Score.comment, Score.state, Score.sent_at)
+        .join(LineItem, LineItem.id == Score.line_item_id)
+        .where(Score.user_id == principal.user_id)
+        .order_by(Score.id)
+    )
+    return [
+        {"column": label, "given": given, "maximum": maximum, "comment": comment, "state": state, "sent_at": sent_at}
+        for label, given, maximum, comment, state, sent_at in rows
+    ]
+
+
+def _levels(db: Session, principal: Principal, *, now: datetime) -> list[dict[str, Any]]:
+    who: dict[str, Any] = {"tenant_id": principal.tenant_id, "person_uuid": principal.person_uuid}
+    try:
+        standings = roadmap.standing_of(db, today=local_date(now), now=now, **who)
+    except NotFound:  # an installation without a framework
+        return []
+    known = [one for one in standings if one.attainment is not None]
+    evidence = roadmap.evidence_of(db, node_keys=[one.node.key for one in known], **who) if known else {}
+    return [
+        {
+            "competency": one.node.key,
+            "name": one.node.label,
+            "level": one.level,
+            "target": one.target,
+            "evidence": [asdict(piece) for piece in evidence[one.node.key]],
+        }
+        for one in known
+    ]
+
+
+def _count(db: Session, query: Select[int]) -> int:
+    return db.scalar(query) or 0
