@@ -5,8 +5,14 @@ import dataclasses
 import click
 
 from kernel.langmap import text_in
-from lti_tool.cli.common import json_option, open_installation, print_json, print_rows
+from lti_tool.cli.common import json_option, now, open_installation, print_json, print_rows
 from lti_tool.workflows import doctor as workflow
+from lti_tool.workflows.findings import Finding
+
+COLUMNS = (
+    "agency", "issuer", "client_id", "last_launch_at", "last_score_at", "last_roster_at", "oldest_waiting_at", "waiting_scores",
+    "parked_scores",
+)  # fmt: skip
 
 
 @click.command()
@@ -15,22 +21,34 @@ def doctor(*, as_json: bool) -> None:
     """Tell the state of each platform, the queue and the record store; exit 1 when something needs a person."""
     settings, database = open_installation()
     with database.reading() as db:
-        summary = workflow.summary_of(db)
+        summary = workflow.summary_of(db, now=now())
     if as_json:
-        print_json({"settings": _shown(settings), **dataclasses.asdict(summary)})
+        print_json({"needs_person": summary.needs_person, "settings": _shown(settings), **dataclasses.asdict(summary)})
     else:
-        for name, value in _shown(settings).items():
-            click.echo(f"{name:24} {value}")
-        click.echo("")
-        rows = [dataclasses.asdict(platform) | {"agency": text_in("en", platform.agency)} for platform in summary.platforms]
-        print_rows(
-            rows, ["agency", "issuer", "client_id", "last_launch_at", "last_score_at", "waiting_scores", "parked_scores", "key_set_error"]
-        )
-        click.echo(f"\nwaiting: {summary.queue or 'nothing'}   statements: {summary.statements}   LRS keys: {len(summary.keys)}")
-        for item in summary.parked:
-            click.echo(f"parked: {item.kind} {item.key}: {item.reason}; look at it, then: kaona score retry {item.key}")
-    if summary.parked or any(platform.key_set_error for platform in summary.platforms):
+        _print(summary, _shown(settings))
+    if summary.needs_person:
         raise SystemExit(1)
+
+
+def _print(summary: workflow.DoctorSummary, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        click.echo(f"{name:24} {value}")
+    click.echo("")
+    platforms = [dataclasses.asdict(platform) | {"agency": text_in("en", platform.agency)} for platform in summary.platforms]
+    print_rows(platforms, list(COLUMNS))
+    click.echo(f"\nwaiting: {summary.queue or 'nothing'}   statements: {summary.statements}   LRS keys: {len(summary.keys)}")
+    for finding in summary.findings:
+        click.echo(_line("installation", finding))
+    for platform in summary.platforms:
+        for finding in platform.findings:
+            click.echo(_line(f"{platform.issuer} {platform.client_id}", finding))
+    for item in summary.parked:
+        click.echo(f"parked: {item.kind} {item.key}: {item.reason}")
+
+
+def _line(where: str, finding: Finding) -> str:
+    mark = "!" if finding.needs_person else "-"
+    return f"{mark} {where}: {text_in('en', finding.what)} {text_in('en', finding.cure)}"
 
 
 def _shown(settings: object) -> dict[str, str]:

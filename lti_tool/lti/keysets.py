@@ -9,7 +9,8 @@ import time
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import structlog
@@ -188,7 +189,7 @@ class KeySets:
 
 
 def clock_difference_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Whose server answered: its clock minus ours by the Date of its answer, and its Age where a cache kept it; None where it tells none.
+    """A server's clock minus ours, by the Date of its answer and the Age that a cache adds; None where it tells none.
 
     Source   RFC 9110, 6.6.1 (Date); RFC 9111, 5.1 (Age)
     """

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from kernel.langmap import LangMap
 from lti_tool.lti.deployments import LEARNING, add_deployment
 from lti_tool.lti.dynamic_registration import SCOPE_WORDS, SCOPES
 from lti_tool.lti.errors import ClientUnknown, KeySetUnreachable, TokenRefused, ToolKeyUnreadable
-from lti_tool.lti.keysets import KeySets
+from lti_tool.lti.keysets import KeySets, clock_difference_seconds
 from lti_tool.lti.message import host_of, origin_of
 from lti_tool.lti.products import PRODUCTS, is_safe_audience
 from lti_tool.lti.services import AccessTokens, PlatformServices
@@ -359,13 +358,12 @@ def _widest_token(services: PlatformServices) -> frozenset[str]:
 
 
 def _clock_difference(platform: Platform, http: GuardedClient, clock: Clock) -> float | None:
-    """Their clock minus ours by the Date header of the key set, seconds; None when there is none."""
+    """Their clock minus ours by the answer of the key set's server, whatever it answers; None when it does not."""
     try:
         response = http.get(platform.jwks_url)
-        theirs = parsedate_to_datetime(response.headers.get("date", ""))
-    except (KaonaError, ValueError, TypeError):
+    except KaonaError:
         return None
-    return (theirs.replace(tzinfo=theirs.tzinfo or UTC) - clock()).total_seconds()
+    return clock_difference_seconds(response.headers, clock())
 
 
 def _check_form(issuer: str, client_id: str, deployment: str | None, urls: dict[str, str]) -> None:

@@ -3,12 +3,12 @@
 from uuid import UUID
 
 from flask import Blueprint, g, render_template, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from lti_tool.web import pages
 from lti_tool.web.principal import Role, require
 from lti_tool.workflows import doctor
+from lti_tool.workflows.findings import KIND_NAMES, Finding
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin/<uuid:launch>")
 
@@ -17,7 +17,7 @@ blueprint = Blueprint("admin", __name__, url_prefix="/admin/<uuid:launch>")
 @require(Role.ADMINISTRATOR)
 def home() -> str:
     """State of the agency's connections."""
-    return render_template("admin/home.html", **home_values(doctor.summary(g.db, g.principal)))
+    return render_template("admin/home.html", **home_values(doctor.summary(g.db, g.principal, g.now)))
 
 
 @blueprint.post("/language")
@@ -28,53 +28,12 @@ def language(launch: UUID) -> Response:
 
 
 def home_values(summary: doctor.DoctorSummary) -> dict[str, object]:
-    """What the page shows of a summary."""
+    """What the page shows of a summary: what needs a person first, each finding with its platform, if it has one."""
+    found: list[tuple[doctor.PlatformHealth | None, Finding]] = [(None, finding) for finding in summary.findings]
+    found += [(platform, finding) for platform in summary.platforms for finding in platform.findings]
     return {
         "doctor": summary,
-        "faults": [fault for platform in summary.platforms for fault in _faults(platform)],
-        "kind_names": {"score.publish": _("Scores for a course"), "statement.forward": _("Statements for another record store")},
-        "reasons": [_reason(one.reason) for one in summary.parked],
+        "urgent": [(platform, finding) for platform, finding in found if finding.needs_person],
+        "notices": [(platform, finding) for platform, finding in found if not finding.needs_person],
+        "kind_names": KIND_NAMES,
     }
-
-
-def _faults(platform: doctor.PlatformHealth) -> list[str]:
-    if platform.is_disabled:
-        return []
-    faults = []
-    if platform.key_set_error:
-        faults.append(
-            _("%(issuer)s: its key set could not be fetched (%(code)s). Launches may fail. Check that its address answers.",
-              issuer=platform.issuer, code=platform.key_set_error)
-        )  # fmt: skip
-    if platform.refused_keys:
-        faults.append(
-            _(
-                "%(issuer)s: some of its keys are not safe and are not used: %(keys)s.",
-                issuer=platform.issuer,
-                keys=", ".join(platform.refused_keys),
-            )
-        )
-    if platform.parked_scores:
-        faults.append(
-            _(
-                "%(issuer)s: scores that could not be sent: %(n)s. The reasons stand below.",
-                issuer=platform.issuer,
-                n=platform.parked_scores,
-            )
-        )
-    return faults
-
-
-def _reason(note: str) -> str:
-    """The note of a parked effect in plain words; its first word is a stable code, a number the platform's HTTP status."""
-    code = note.split(":", 1)[0].split(" ", 1)[0]
-    plain = {
-        "400": _("The platform refused the score: it does not take a score for this person (often a teacher who tried the activity)."),
-        "403": _("The platform does not allow us to write to this column. Check the permissions of the tool there."),
-        "404": _("The column of the gradebook is gone. Open the activity once more from the course, or remove the link."),
-        "401": _("The platform gave us no access. Check the client id and that it can reach our key set."),
-        "host_foreign": _("The address of the gradebook is not on a host approved for this platform."),
-        "token_refused": _("The platform gave us no access token. Check the client id and that it can reach our key set."),
-    }  # fmt: skip
-    known = next((plain[word] for word in note.replace(":", " ").replace("=", " ").split() if word in plain), None)
-    return f"{known} ({note})" if known else (note or code or _("No reason was recorded."))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session
 
 import xapi.api as xapi
@@ -171,11 +171,11 @@ def _parked(db: Session, ours: ColumnElement[bool]) -> list[ParkedItem]:
     newest = select(OutboxItem).where(OutboxItem.state == "parked", ours).order_by(OutboxItem.id.desc()).limit(MAX_PARKED)
     items = list(db.scalars(newest))
     named = {name: {item.payload[name] for item in items if name in item.payload} for name in ("score", "line_item", "context")}
-    still = {
-        *(("score", *row) for row in db.execute(select(Score.id, Score.version).where(Score.id.in_(named["score"]), Score.state == "parked"))),
-        *(("line_item", *row) for row in db.execute(select(LineItem.id, LineItem.last_error).where(LineItem.id.in_(named["line_item"])))),
-        *(("context", *row) for row in db.execute(select(Roster.context_id, Roster.last_error).where(Roster.context_id.in_(named["context"])))),
-    }
+    scores = select(Score.id, Score.version).where(Score.id.in_(named["score"]), Score.state == "parked")
+    columns = select(LineItem.id, LineItem.last_error).where(LineItem.id.in_(named["line_item"]))
+    rosters = select(Roster.context_id, Roster.last_error).where(Roster.context_id.in_(named["context"]))
+    asked: dict[str, Select[Any, Any]] = {"score": scores, "line_item": columns, "context": rosters}
+    still = {(name, *row) for name, query in asked.items() for row in db.execute(query)}
     return [_parked_item(item) for item in items if _sign(item) in still]
 
 
@@ -192,7 +192,7 @@ def _sign(item: OutboxItem) -> tuple[str, Any, Any]:
 def _parked_item(item: OutboxItem) -> ParkedItem:
     reason = item.last_error or ""
     fault = fault_of(reason) if item.kind != roster_sync.KIND else None
-    return ParkedItem(item.kind, item.key, reason, item.ended_at, fault and fault.what, fault and fault.cure)
+    return ParkedItem(item.kind, item.key, reason, item.ended_at, fault.what if fault else None, fault.cure if fault else None)
 
 
 def _platforms(db: Session, tenant_id: int | None, ours: ColumnElement[bool], now: datetime) -> list[PlatformHealth]:
@@ -308,7 +308,7 @@ def _found(db: Session, ours: ColumnElement[bool], now: datetime) -> dict[int, _
         .group_by(LineItem.registration_id, LineItem.last_error)
         .order_by(LineItem.last_error)
     ):
-        found[registration_id].columns[note] = n
+        found[registration_id].columns[note or ""] = n
     for registration_id, note, n in db.execute(
         _of_platform(select(Deployment.registration_id, Roster.last_error, func.count()))
         .where(Roster.last_error.is_not(None))
@@ -375,11 +375,8 @@ def _columns() -> Subquery:
 
 
 def _rosters() -> Subquery:
-    return (
-        _of_platform(select(Deployment.registration_id, func.max(Roster.read_at).label("last_roster_at")))
-        .group_by(Deployment.registration_id)
-        .subquery()
-    )
+    read: Select[Any, Any] = _of_platform(select(Deployment.registration_id, func.max(Roster.read_at).label("last_roster_at")))
+    return read.group_by(Deployment.registration_id).subquery()
 
 
 def _of_platform(query: Any) -> Any:

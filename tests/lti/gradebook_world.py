@@ -20,9 +20,10 @@ from lti_tool.lti import vocabulary as v
 from lti_tool.lti.services import AccessTokens
 from lti_tool.lti.vocabulary import Role
 from lti_tool.web.principal import Principal
-from lti_tool.workflows import content, gradebook
+from lti_tool.workflows import gradebook
 from lti_tool.workflows.attempt_finished import record_outcome
 from tests.lti.lti_world import TOOL, Answer, Call, Tool
+from tests.stock import stock
 
 ITEMS = "/course/lineitems"
 SCORE, RESULTS, COLUMN, COLUMNS = v.MEDIA_SCORE, v.MEDIA_RESULTS, v.MEDIA_LINE_ITEM, v.MEDIA_LINE_ITEMS
@@ -171,7 +172,7 @@ class Course:
     def load(self) -> None:
         """The default framework, bank and form."""
         with self.tool.database.transaction() as db:
-            self.form = content.load_defaults(db, now=self.now).form
+            self.form = stock(db, now=self.now)
 
     def sit(self, launch: models.Launch, abilities: dict[str, float] = ABLE, *, answers: int = 100) -> UUID:
         """A sitting of the launch's person, up to so many answers, or to its end with all that follows. Returns the attempt."""

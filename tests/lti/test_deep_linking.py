@@ -32,11 +32,14 @@ from lti_tool.web.edge import without_transaction
 from lti_tool.web.hand_back import hand_back_page
 from lti_tool.web.headers import protect
 from lti_tool.web.principal import Principal, Role
-from lti_tool.workflows import content, placements
+from lti_tool.workflows import placements
 from lti_tool.workflows.placements import PlacementInvalid
 from tests.lti.lti_world import CLIENT_ID, KEYS, SECRET, TOOL, Answer, Platform, Tool, sign
 from tests.lti.test_messages import settings
 from tests.pages import states
+from tests.stock import stock
+
+pytestmark = pytest.mark.stocked
 
 INSTRUCTOR = f"{v.MEMBERSHIP}#Instructor"
 DATA = 'opaque {"ก": "&=<>"}'
@@ -48,7 +51,7 @@ class Designer:
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
         with tool.database.transaction() as db:
-            self.form = content.load_defaults(db, now=tool.moment.now).form.uuid
+            self.form = stock(db, now=tool.moment.now).uuid
         self.assessment = f"assessment:{self.form}"
 
     def ask(self, **changes: Any) -> Principal:

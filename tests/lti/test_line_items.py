@@ -18,6 +18,8 @@ from lti_tool.workflows import gradebook, standing
 from tests.lti.gradebook_world import COLUMN, COLUMNS, ITEMS, Course, new_course
 from tests.lti.lti_world import Answer, Tool
 
+pytestmark = pytest.mark.stocked
+
 
 @pytest.fixture
 def course(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Course:

@@ -14,8 +14,8 @@ from lti_tool.lti.grants import grant_role
 from lti_tool.lti.message import Message, read_message
 from lti_tool.lti.storage import Platform as Registered
 from lti_tool.lti.tenants import add_tenant
-from lti_tool.workflows import content
 from tests.lti.lti_world import CLIENT_ID, TOOL, Moment, Platform, Tool, assert_refused, code_of, register, sign
+from tests.stock import stock
 
 LMS = "https://lms.example.go.th"
 REGISTERED = Registered(1, 1, LMS, CLIENT_ID, f"{LMS}/auth", f"{LMS}/token", f"{LMS}/jwks", None, ("lms.example.go.th:443",), (LMS,))
@@ -354,7 +354,7 @@ def test_content_is_chosen_by_who_teaches_or_designs_the_course_alone(tool: Tool
 @pytest.fixture
 def form(tool: Tool) -> UUID:
     with tool.database.transaction() as db:
-        return content.load_defaults(db, now=tool.moment.now).form.uuid
+        return stock(db, now=tool.moment.now).uuid
 
 
 def page_of(response: Any) -> str:

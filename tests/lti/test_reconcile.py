@@ -14,6 +14,8 @@ from lti_tool.workflows import background, standing
 from tests.lti.gradebook_world import RESULTS, Course, new_course
 from tests.lti.lti_world import Answer, Tool
 
+pytestmark = pytest.mark.stocked
+
 PATH = "/course/lineitems/1/lineitem/results"
 
 

@@ -16,6 +16,8 @@ from lti_tool.cli import score as score_commands
 from tests.lti.gradebook_world import Course, new_course
 from tests.lti.lti_world import Answer, Tool
 
+pytestmark = pytest.mark.stocked
+
 SCORES = "/course/lineitems/1/lineitem/scores"
 
 

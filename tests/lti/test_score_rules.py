@@ -18,6 +18,8 @@ from lti_tool.workflows.gradebook import Sitting, points, standing_sitting
 from tests.lti.gradebook_world import ABLE, UNABLE, Course, new_course
 from tests.lti.lti_world import Tool
 
+pytestmark = pytest.mark.stocked
+
 FORM = uuid4()
 NOON = datetime(2026, 11, 22, 5, tzinfo=UTC)
 

@@ -12,8 +12,10 @@ from lti_tool import models
 from lti_tool.dev.respondent import Respondent, form_fields, read_bank
 from lti_tool.lti import vocabulary as v
 from lti_tool.web.csrf import token_of
-from lti_tool.workflows import content
 from tests.lti.lti_world import SECRET, TOOL, Moment, Platform, Tool, code_of, register, sign
+from tests.stock import stock
+
+pytestmark = pytest.mark.stocked
 
 BANK = read_bank()
 INSTRUCTOR = f"{v.MEMBERSHIP}#Instructor"
@@ -25,7 +27,7 @@ class Course:
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
         with tool.database.transaction() as db:
-            self.form = content.load_defaults(db, now=tool.moment.now).form.uuid
+            self.form = stock(db, now=tool.moment.now).uuid
         self.custom = {v.CUSTOM: {"activity": f"assessment:{self.form}"}}
         self.teacher = tool.new_browser()
 

@@ -32,6 +32,7 @@ from lti_tool.web.edge import KaonaApp
 from lti_tool.web.headers import POLICY
 from lti_tool.web.principal import Principal, Role
 from lti_tool.workflows.doctor import DoctorSummary, ParkedItem, PlatformHealth
+from lti_tool.workflows.findings import finding, parked_scores
 from lti_tool.workflows.picker import first_terms, read_wish
 from lti_tool.workflows.placements import Choice, PlacementView
 from lti_tool.workflows.roster import ClassPage, Counts, LearnerRow, RosterChange, RosterState
@@ -691,16 +692,23 @@ class Key:
 
 def platform(**changes: Any) -> PlatformHealth:
     made = PlatformHealth(
+        uuid=PERSON,
         issuer="https://lms.example.go.th",
         client_id="kaona-1",
         agency=AGENCIES[1],
         last_launch_at=NOW,
         last_score_at=NOW - timedelta(minutes=3),
+        last_roster_at=NOW - timedelta(hours=5),
+        oldest_waiting_at=None,
         waiting_scores=2,
         parked_scores=0,
-        key_set_error=None,
-        refused_keys=(),
+        columns_gone=0,
+        grades_missing=0,
+        grades_changed=0,
+        clock_difference_seconds=0.4,
+        is_pending=False,
         is_disabled=False,
+        findings=(),
     )
     return replace(made, **changes)
 
@@ -708,22 +716,36 @@ def platform(**changes: Any) -> PlatformHealth:
 WELL = DoctorSummary((platform(waiting_scores=0),), {}, None, (), 48211, ())
 ILL = DoctorSummary(
     platforms=(
-        platform(parked_scores=2),
+        platform(
+            parked_scores=2,
+            columns_gone=1,
+            findings=(
+                parked_scores("status 403", 2, takes_scores=True),
+                finding("columns_gone", n=1),
+                finding("grades_changed", n=3),
+                finding("keys_refused", keys="k-2019 (too_short)"),
+            ),
+        ),
         platform(
             issuer="https://learn.example.go.th",
             agency=AGENCIES[2],
-            key_set_error="timeout",
+            findings=(finding("key_set_unreachable", reason="timeout"), finding("queue_old", n=12, minutes=95)),
             last_launch_at=NOW - timedelta(days=3),
             last_score_at=None,
         ),
+        platform(
+            issuer="https://new.example.go.th", agency=AGENCIES[4], is_pending=True, last_launch_at=None, findings=(finding("pending"),)
+        ),
         platform(issuer="https://old.example.go.th", agency=AGENCIES[3], is_disabled=True, last_launch_at=None, last_score_at=None),
     ),
-    queue={"score.publish": 12, "statement.forward": 340},
+    queue={"score.publish": 12, "roster.sync": 3},
     oldest_waiting_at=NOW - timedelta(minutes=41),
     parked=(
-        ParkedItem("score.publish", "7:12:3", "http 404", NOW - timedelta(hours=3)),
-        ParkedItem("score.publish", "7:13:1", "400: user not gradable", NOW - timedelta(hours=2)),
-        ParkedItem("statement.forward", "s-9", "", None),
+        ParkedItem(
+            "score.publish", "score:12:3", "status 403", NOW - timedelta(hours=3), FAULTS["status 403"].what, FAULTS["status 403"].cure
+        ),
+        ParkedItem("roster.sync", "roster:7:1", "status 403", NOW - timedelta(hours=2)),
+        ParkedItem("unknown.kind", "s-9", "", None),
     ),
     statements=1204113,
     keys=(
@@ -732,6 +754,7 @@ ILL = DoctorSummary(
         Key("trial", ("all",), NOW - timedelta(days=90), expires_at=NOW - timedelta(days=1)),
         Key("partner", ("statements/write",), NOW, expires_at=NOW + timedelta(days=90)),
     ),
+    findings=(finding("tool_key_old", days=400),),
 )
 
 # --- the designer ----------------------------------------------------------------------------------------------------------------

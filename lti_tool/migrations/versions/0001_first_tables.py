@@ -564,6 +564,7 @@ def upgrade() -> None:
         sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("tried_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_error", sa.String(length=64), nullable=True),
+        sa.Column("clock_difference_seconds", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["registration_id"], ["registration.id"], name=op.f("fk_key_set_registration_id_registration")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_key_set_tenant_id_tenant")),
         sa.PrimaryKeyConstraint("registration_id", name=op.f("pk_key_set")),
