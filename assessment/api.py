@@ -11,12 +11,14 @@ from assessment.commands import (
     submit_response,
 )
 from assessment.queries import (
+    Among,
     count_kept,
     count_levels,
     find_attempt,
     get_form,
     get_outcome,
     list_finished,
+    list_finishers,
     list_forms,
     list_kept,
     list_outcomes,
@@ -44,6 +46,7 @@ from assessment.views import (
 )
 
 __all__ = [
+    "Among",
     "Answer",
     "AreaOutcome",
     "AttemptStart",
@@ -72,6 +75,7 @@ __all__ = [
     "get_step",
     "keep_late_answer",
     "list_finished",
+    "list_finishers",
     "list_forms",
     "list_kept",
     "list_outcomes",

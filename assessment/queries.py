@@ -1,10 +1,11 @@
 """Queries: forms, attempts and outcomes as values."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Subquery, func, or_, select
+from sqlalchemy import Select, Subquery, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from assessment.errors import AttemptNotFound, AttemptOpen, FormNotFound
@@ -27,6 +28,18 @@ from assessment.views import (
 
 PERSONS_AT_ONCE = 500
 """Persons asked for in one statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """The attempts that count in one place, as queries.
+
+    finished   UUIDs of finished ones
+    launches   of open ones: what began them, or is at them now, in hexadecimal digits without hyphens
+    """
+
+    finished: Select[UUID]
+    launches: Select[str]
 
 
 def list_forms(db: Session, *, tenant_id: int) -> list[FormView]:
@@ -94,25 +107,32 @@ def get_outcome(db: Session, attempt_uuid: UUID, *, tenant_id: int) -> Outcome:
         responses=responses,
         n_items=len(responses),
         scaled=scaled_score([area.level for area in areas], max((cut.level for cut in form.view.cuts), default=0)),
+        device=attempt.device,
     )
 
 
-def list_outcomes(db: Session, *, tenant_id: int, form_uuid: UUID, person_uuids: Collection[UUID]) -> dict[UUID, PersonProgress]:
-    """Where persons stand in a form by their newest attempts, previews apart; who never began is not in the answer. Raises FormNotFound."""
+def list_outcomes(
+    db: Session, *, tenant_id: int, form_uuid: UUID, person_uuids: Collection[UUID], among: Among | None = None
+) -> dict[UUID, PersonProgress]:
+    """Where persons stand in a form by their newest attempts, previews apart; who never began is not in the answer. Raises FormNotFound.
+
+    among   no other attempts are looked at
+    """
     view = get_form(db, form_uuid, tenant_id=tenant_id)
     persons = sorted(set(person_uuids))
     progress: dict[UUID, PersonProgress] = {}
     for first in range(0, len(persons), PERSONS_AT_ONCE):
-        progress.update(_progress(db, view, tenant_id, persons[first : first + PERSONS_AT_ONCE]))
+        progress.update(_progress(db, view, tenant_id, persons[first : first + PERSONS_AT_ONCE], among))
     return progress
 
 
-def newest_attempts(*, tenant_id: int, form_uuid: UUID) -> Subquery:
+def newest_attempts(*, tenant_id: int, form_uuid: UUID, among: Among | None = None) -> Subquery:
     """Each person's newest attempt on a form, previews apart, for a caller that counts or pages over many people in one statement.
 
+    among     no other attempts are looked at
     Returns   a relation with the columns person_uuid, state, started_at, finished_at
     """
-    newest = _newest_ids(tenant_id, form_uuid)
+    newest = _newest_ids(tenant_id, form_uuid, among)
     return (
         select(Attempt.person_uuid, Attempt.state, Attempt.started_at, Attempt.finished_at)
         .where(Attempt.id.in_(newest))
@@ -120,15 +140,18 @@ def newest_attempts(*, tenant_id: int, form_uuid: UUID) -> Subquery:
     )
 
 
-def count_levels(db: Session, *, tenant_id: int, form_uuid: UUID, persons: Select[UUID]) -> dict[str, dict[int, int]]:
+def count_levels(
+    db: Session, *, tenant_id: int, form_uuid: UUID, persons: Select[UUID], among: Among | None = None
+) -> dict[str, dict[int, int]]:
     """How many of some people reached which level by their newest attempts on a form: by code of the domain, then by level.
 
     persons   a query of their UUIDs
+    among     no other attempts are looked at
     """
     rows = db.execute(
         select(AbilityEstimate.domain, AbilityEstimate.level, func.count())
         .join(Attempt, Attempt.id == AbilityEstimate.attempt_id)
-        .where(Attempt.id.in_(_newest_ids(tenant_id, form_uuid)), Attempt.person_uuid.in_(persons))
+        .where(Attempt.id.in_(_newest_ids(tenant_id, form_uuid, among)), Attempt.person_uuid.in_(persons))
         .group_by(AbilityEstimate.domain, AbilityEstimate.level)
     )
     counts: dict[str, dict[int, int]] = {}
@@ -137,13 +160,32 @@ def count_levels(db: Session, *, tenant_id: int, form_uuid: UUID, persons: Selec
     return counts
 
 
-def _newest_ids(tenant_id: int, form_uuid: UUID) -> Select[int]:
-    return (
+def list_finishers(db: Session, *, tenant_id: int, form_uuid: UUID, person_uuids: Collection[UUID]) -> set[UUID]:
+    """Those of some persons who have a result in a form: a finished attempt with an answer, previews apart."""
+    persons = sorted(set(person_uuids))
+    has_answer = select(Response.id).where(Response.attempt_id == Attempt.id).exists()
+    finished = (
+        select(Attempt.person_uuid)
+        .join(Form, Form.id == Attempt.form_id)
+        .where(Attempt.tenant_id == tenant_id, Form.uuid == form_uuid, Attempt.state == "finished", ~Attempt.is_preview, has_answer)
+    )
+    found: set[UUID] = set()
+    for first in range(0, len(persons), PERSONS_AT_ONCE):
+        found.update(db.scalars(finished.where(Attempt.person_uuid.in_(persons[first : first + PERSONS_AT_ONCE]))))
+    return found
+
+
+def _newest_ids(tenant_id: int, form_uuid: UUID, among: Among | None) -> Select[int]:
+    newest = (
         select(func.max(Attempt.id))
         .join(Form, Form.id == Attempt.form_id)
         .where(Attempt.tenant_id == tenant_id, Form.uuid == form_uuid, ~Attempt.is_preview)
         .group_by(Attempt.person_uuid)
     )
+    if among is None:
+        return newest
+    is_held = or_(*(func.replace(launch, "-", "").in_(among.launches) for launch in (Attempt.launch_ref, Attempt.device)))
+    return newest.where(or_(and_(Attempt.state == "open", is_held), and_(Attempt.state == "finished", Attempt.uuid.in_(among.finished))))
 
 
 def list_kept(db: Session, *, tenant_id: int, person_uuid: UUID) -> list[KeptAttempt]:
@@ -258,8 +300,8 @@ def _newest_forms(tenant_id: int) -> Any:
     )
 
 
-def _progress(db: Session, view: FormView, tenant_id: int, persons: list[UUID]) -> dict[UUID, PersonProgress]:
-    newest = _newest_ids(tenant_id, view.uuid).where(Attempt.person_uuid.in_(persons))
+def _progress(db: Session, view: FormView, tenant_id: int, persons: list[UUID], among: Among | None) -> dict[UUID, PersonProgress]:
+    newest = _newest_ids(tenant_id, view.uuid, among).where(Attempt.person_uuid.in_(persons))
     attempts = db.scalars(select(Attempt).where(Attempt.id.in_(newest))).all()
     counts, estimates = _answers_and_estimates(db, [attempt.id for attempt in attempts])
     return {

@@ -208,6 +208,8 @@ class Outcome:
     responses: tuple[ResponseView, ...]
     n_items: int
     scaled: float
+    device: str | None = None
+    """The browser that answered last."""
 
 
 @dataclass(frozen=True, slots=True)

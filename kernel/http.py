@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as ResolveTimeout
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, ClassVar, Protocol
 from urllib.parse import SplitResult, urlsplit
@@ -169,10 +170,14 @@ class GuardedClient:
         self.policy = policy
         self._resolve = resolve or _system_resolve
         self._observe = observe
-        self._tls = ssl.create_default_context()
         self._pools: OrderedDict[tuple[str, str, int, str], urllib3.HTTPConnectionPool] = OrderedDict()
         self._lock = threading.Lock()
         self._resolvers = ThreadPoolExecutor(8, thread_name_prefix="resolve")
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """The system's trust, read when the first secure call needs it: that takes a tenth of a second."""
+        return ssl.create_default_context()
 
     @classmethod
     def from_settings(cls, settings: OutboundSettings, *, observe: Observer | None = None) -> "GuardedClient":

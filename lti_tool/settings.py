@@ -94,7 +94,7 @@ class Settings(BaseModel):
     privacy_contact: str = Field(
         default="",
         max_length=200,
-        description="Who answers questions on personal data, shown on the page of what is kept: a name with an e-mail address or telephone.",
+        description="Who answers questions on personal data, shown on the page of what is kept: a name with an address or telephone.",
     )
     metrics_public: bool = Field(
         default=False, description="`true` lets other machines read `/metrics`; else only a direct request from this machine is answered."

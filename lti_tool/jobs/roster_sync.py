@@ -276,7 +276,7 @@ def _take(db: Session, reading: _Reading, members: Sequence[Member]) -> None:
 def _compare(reading: _Reading, batch: _Batch, one: _Known, member: Member) -> None:
     """What a member's line says beside what we had of the person in this course."""
     roles = _roles(one, _spelled(member))
-    name = member.name if member.name and (one.name is None or not one.has_launched) else one.name
+    name = one.name if member.name and one.name and one.has_launched else member.name  # none any more: privacy was switched to never
     is_new = one.joined_at is None or one.removed_at is not None
     assert one.enrolment is not None
     if not is_new and (roles, name) == (one.roles, one.name):

@@ -16,7 +16,7 @@ from kernel.ids import new_uuid
 from lti_tool.lti.message import Message
 from lti_tool.lti.storage import Known, Platform
 from lti_tool.lti.vocabulary import Role
-from lti_tool.models import Context, Deployment, Enrolment, LineItem, Placement, ResourceLink, User
+from lti_tool.models import Context, Deployment, Enrolment, LineItem, Placement, Registration, ResourceLink, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,12 @@ class _Arrival:
     placed: Placed | None
     platform: Platform
     now: datetime
+
+    def product(self) -> None:
+        """Keeps what kind of platform this is, where its registration (by hand) did not say."""
+        if self.known.product is None and self.message.product is not None:
+            ours = (Registration.id == self.platform.id, Registration.product.is_(None))
+            self.db.execute(update(Registration).where(*ours).values(product=self.message.product))
 
     def user(self) -> tuple[int, UUID]:
         """Id and UUID of the person; the name as the platform gives it now."""
@@ -148,8 +154,8 @@ class _Arrival:
             placement_id = self.placed.id if self.placed else None
             values = {"resource_link_id": link_id, "context_id": context_id, "placement_id": placement_id, "scopes": scopes}
             return self.found_or_made(LineItem, keys, is_ours=False, **values)
-        if self.known.scopes != scopes:
-            self.db.execute(update(LineItem).where(LineItem.id == self.known.line_item).values(scopes=scopes))
+        if self.known.scopes != scopes or self.known.column_gone_at is not None:  # the platform names it: it has it again
+            self.db.execute(update(LineItem).where(LineItem.id == self.known.line_item).values(scopes=scopes, gone_at=None))
         return self.known.line_item
 
     def enrolment(self, user_id: int, context_id: int | None) -> bool:
@@ -186,6 +192,7 @@ def enrol(db: Session, message: Message, known: Known, *, platform: Platform, no
     placed   as `find_placed` tells
     """
     arrival = _Arrival(db, message, known, placed, platform, now)
+    arrival.product()
     user_id, person_uuid = arrival.user()
     context_id = arrival.context()
     link_id = arrival.link(context_id)

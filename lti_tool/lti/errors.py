@@ -430,25 +430,30 @@ class BindingMissing(LtiRefused):
         self.relaunch_url = relaunch_url
 
 
-class NeedsWindow(LtiRefused):
-    """The page never opens in a frame of another site.
+class ChoiceNeedsCookie(LtiRefused):
+    """As `BindingMissing`, where content is to be chosen: a window of its own could not hand the choice back to the LMS's dialogue."""
 
-    relaunch_url   begins the same login again, for a window of its own
-    """
+    code = "choice_needs_cookie"
+    message: ClassVar = BindingMissing.message
+    way_on: ClassVar = {
+        "th": "โปรดอนุญาตให้เว็บไซต์นี้ใช้คุกกี้แล้วเลือกกิจกรรมอีกครั้ง หรือบันทึกกิจกรรมโดยยังไม่เลือกเนื้อหา แล้วเปิดกิจกรรมนั้นในแท็บใหม่เพื่อเลือก",
+        "en": "Allow cookies for this site, then choose again. Or save the activity without content, "
+        "open it in a new tab, and choose there.",
+    }
 
-    code = "needs_window"
+
+class TicketSpent(LtiRefused):
+    """The way from a frame into a tab of its own was used, or is too old."""
+
+    code = "ticket_spent"
     message: ClassVar = {
-        "th": "หน้านี้เปิดภายในหน้าของ LMS ไม่ได้เพื่อความปลอดภัย",
-        "en": "For safety this page does not open inside the page of your LMS.",
+        "th": "ลิงก์นี้ใช้ไปแล้วหรือหมดเวลาแล้ว เพื่อความปลอดภัย ลิงก์ใช้ได้ครั้งเดียวภายในหนึ่งนาที",
+        "en": "This link was used or is too old. For safety it works once, and for one minute.",
     }
     way_on: ClassVar = {
-        "th": "โปรดเปิดในหน้าต่างใหม่ หรือให้ผู้ดูแล LMS ตั้งลิงก์นี้ให้เปิดในหน้าต่างใหม่",
-        "en": "Open it in a new window, or have the administrator of the LMS set this link to open in a new window.",
+        "th": "โปรดปิดแท็บนี้ กลับไปที่รายวิชา แล้วเปิดกิจกรรมนี้อีกครั้ง",
+        "en": "Please close this tab, go back to your course and open the activity again.",
     }
-
-    def __init__(self, *, relaunch_url: str, **details: Any) -> None:
-        super().__init__(**details)
-        self.relaunch_url = relaunch_url
 
 
 class SessionMissing(KaonaError):

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -21,6 +22,7 @@ from lti_tool.lti.deployments import learn_deployment
 from lti_tool.lti.enrol import Enrolled, OnEnrolled, Placed, enrol, find_placed
 from lti_tool.lti.errors import (
     BindingMissing,
+    ChoiceNeedsCookie,
     DeploymentUnknown,
     IssuerUnknown,
     LaunchMalformed,
@@ -40,15 +42,17 @@ from lti_tool.lti.keysets import KeySets
 from lti_tool.lti.login import relaunch_path
 from lti_tool.lti.message import Message, read_message
 from lti_tool.lti.platforms import Platforms
-from lti_tool.lti.sessions import begin_session
+from lti_tool.lti.sessions import TICKET_BYTES, begin_session
 from lti_tool.lti.states import State, browser_digest, open_state, storage_token
 from lti_tool.lti.storage import STATE_SECONDS, Known, Platform, find_known, find_long_login, is_open, is_spent
 from lti_tool.lti.tokens import check_claims, parse_token, verify_signature
 
 FIELDS = ("state", "id_token", "error", "error_description")
 FRAMES = frozenset({"iframe", "frame"})
+CHOOSE_PATH = "/open/choose"
+"""Where registrations send the choice of content."""
 COOKIE_BYTES, PATH_BYTES = 32, 48
-"""Of a session's token: the two kinds differ in length, so that neither is ever taken for the other."""
+"""Of a session's token: the kinds differ in length, a ticket's too, so that none is ever taken for another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,15 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Where a launch leads."""
+
+    path: str
+    is_framable: bool = True
+    """False for a page that no frame of another site may hold."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """A stored launch: where the browser goes, and the session's token that it takes along, in a cookie or in its addresses."""
 
@@ -91,13 +104,16 @@ class Accepted:
     session_token: str
     enrolled: Enrolled
     platform: Platform
+    locale: str
+    needs_tab: bool
+    """The launch came in a frame and its page may not: the token is no session's yet, but a ticket for a tab of its own."""
 
 
 class ChoosePage(Protocol):
-    """Gives the path of the page for a launch, within its transaction; may refuse it."""
+    """Gives the page for a launch, within its transaction; may refuse it."""
 
-    def __call__(self, db: Session, arrival: Arrival) -> str:
-        """The path."""
+    def __call__(self, db: Session, arrival: Arrival) -> Page:
+        """The page."""
 
 
 def read_form(fields: Mapping[str, list[str]]) -> LaunchForm:
@@ -133,7 +149,7 @@ def check_login(
 ) -> None:
     """Whether this browser may finish this login now.
 
-    Raises   PlatformRefused, StateExpired, BindingMissing, OtherBrowser
+    Raises   PlatformRefused, StateExpired, BindingMissing, ChoiceNeedsCookie, OtherBrowser
     """
     if form.error:
         raise PlatformRefused(error=form.error[:64])
@@ -145,9 +161,19 @@ def check_login(
         is_same = compare_digest(browser.stored.encode(), storage_token(key, login.state).encode())
     else:
         with database.reading() as db:
-            raise BindingMissing(relaunch_url=public_url + relaunch_path(hints_of(db, login)))
+            raise cookie_refused(hints_of(db, login), public_url=public_url)
     if not is_same:
         raise OtherBrowser
+
+
+def cookie_refused(hints: Mapping[str, str], *, public_url: str) -> LtiRefused:
+    """What to tell a person whose browser keeps no cookie for us in a frame.
+
+    hints    the login initiation: its target tells a choice of content, whose window could not hand back, from all else
+    """
+    if urlsplit(hints.get("target_link_uri", "")).path == CHOOSE_PATH:
+        return ChoiceNeedsCookie()
+    return BindingMissing(relaunch_url=public_url + relaunch_path(hints))
 
 
 def hints_of(db: Session, login: Login) -> Mapping[str, str]:
@@ -192,9 +218,11 @@ def accept_launch(
             enrolled = enrol(db, arrival.message, known, platform=platform, now=now, placed=arrival.placed)
             if enrolled.is_new:
                 on_enrolled(db, enrolled)
-            row, token_bytes = _row(arrival, enrolled, login, browser, browser_locale), COOKIE_BYTES if browser.cookie else PATH_BYTES
+            row = _row(arrival, enrolled, login, browser, browser_locale)
+            needs_tab = row["framed"] and not page.is_framable
+            token_bytes = TICKET_BYTES if needs_tab else COOKIE_BYTES if browser.cookie else PATH_BYTES
             session_token = begin_session(db, row=row, roles=enrolled.roles, now=now, token_bytes=token_bytes)
-        return Accepted(arrival.uuid, page, session_token, enrolled, platform)
+        return Accepted(arrival.uuid, page.path, session_token, enrolled, platform, row["locale"], needs_tab)
     except LtiRefused as refusal:
         if not isinstance(refusal, PlatformRefused) and _is_used(database, login):
             refusal = StateUsed()  # whatever else is wrong with it by now

@@ -18,6 +18,7 @@ from uuid import UUID
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kernel.db import Database
@@ -42,7 +43,7 @@ from lti_tool.lti.message import origin_of
 from lti_tool.lti.registrations import PlatformView, add_platform, get_platform
 from lti_tool.lti.storage import find_platform
 from lti_tool.lti.tenants import TenantUnknown, get_tenant, tenant_key
-from lti_tool.models import Registration
+from lti_tool.models import Invite, Registration
 
 OFFER_LIFE = timedelta(minutes=30)
 MAX_CHARACTERS = 4000
@@ -100,6 +101,15 @@ class RegistrationRequest:
     agency: str
     openid_configuration: str
     registration_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A registration that was made, or brought up to date."""
+
+    platform: PlatformView
+    is_update: bool
+    """The platform gave the client id of a registration that we had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +203,7 @@ def unseal(text: str, *, secret: bytes, now: datetime) -> Offer:
 
 def confirm(
     database: Database, http: GuardedClient, offer: Offer, *, with_names: bool, lms_origin: str, public_url: str, now: datetime
-) -> PlatformView:
+) -> Confirmed:
     """Registers us at the platform and the platform with us. A second confirmation of the same offer gives what the first made.
 
     with_names   whether names of people are asked for and kept
@@ -209,13 +219,13 @@ def confirm(
         with database.transaction() as db:
             view = _keep(db, offer, answer, with_names=with_names, lms_origin=lms_origin, now=now)
             invites.spend_invite(db, invite_id, ticket=offer.ticket, registration_id=view.id, now=now, actor="platform")
+            return _confirmed(db, view, invite_id)
     except KaonaError as refusal:
         with database.transaction() as db:
             invites.release_invite(db, invite_id, ticket=offer.ticket)
         if isinstance(refusal, RegistrationRefused):
             refusal.tenant_id = offer.tenant_id
         raise
-    return view
 
 
 def _fetched(http: GuardedClient, request: RegistrationRequest) -> object:
@@ -232,7 +242,7 @@ def _fetched(http: GuardedClient, request: RegistrationRequest) -> object:
     return body
 
 
-def _claimed(database: Database, offer: Offer, *, now: datetime) -> tuple[int, PlatformView | None]:
+def _claimed(database: Database, offer: Offer, *, now: datetime) -> tuple[int, Confirmed | None]:
     """The claimed invite, and the registration when this very offer made one already.
 
     A second confirmation of an offer (a double click) waits for the first, so that its person sees how it ended.
@@ -244,11 +254,12 @@ def _claimed(database: Database, offer: Offer, *, now: datetime) -> tuple[int, P
                 invite_id = offer.invite_id or invites.open_invite(db, tenant_id=offer.tenant_id, ticket=offer.ticket, now=now)
                 made = invites.claim_invite(db, invite_id, ticket=offer.ticket, now=now)
                 view = None if made is None else get_platform(db, _uuid_of(db, made), tenant_id=offer.tenant_id)
+                confirmed = None if view is None else _confirmed(db, view, invite_id)
         except invites.RegistrationUnderWay as refusal:
             if not refusal.is_ours or time.monotonic() > last:
                 raise
         else:
-            return invite_id, view
+            return invite_id, confirmed
         time.sleep(PAUSE_SECONDS)
 
 
@@ -282,6 +293,12 @@ def _keep(db: Session, offer: Offer, answer: RegistrationAnswer, *, with_names: 
         now=now,
         actor="platform",
     )
+
+
+def _confirmed(db: Session, view: PlatformView, invite_id: int) -> Confirmed:
+    """What the spent invite brought: a registration that is older than its use was there before."""
+    used_at = db.execute(select(Invite.used_at).where(Invite.id == invite_id)).scalar_one()
+    return Confirmed(view, is_update=used_at is not None and db.get_one(Registration, view.id).created_at < used_at)
 
 
 def _uuid_of(db: Session, registration_id: int) -> UUID:

@@ -1,5 +1,6 @@
 """Sessions: one row a launch, named by an opaque cookie. Begun at a launch, looked up at each request, ended by time or a newer launch."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,13 +13,18 @@ from sqlalchemy.orm import Session
 
 from kernel.db import JsonDocument, connection_of
 from kernel.ids import digest, new_token
-from lti_tool.lti.errors import MemberRemoved, OtherPerson, PersonBlocked, SessionMissing, StateUsed
+from lti_tool.lti.errors import MemberRemoved, OtherPerson, PersonBlocked, SessionMissing, StateUsed, TicketSpent
 from lti_tool.lti.vocabulary import Role
 from lti_tool.models import Context, Enrolment, Grant, Launch, Registration, Tenant, User
+from lti_tool.models.audit import append_audit
 
 IDLE = timedelta(minutes=60)
 ABSOLUTE = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
+TICKET_SECONDS = 60
+TICKET_BYTES = 36
+TICKET = re.compile(r"[A-Za-z0-9_-]{48}", re.ASCII)
+"""A ticket as we write it: no cookie of ours and no head of an address has this length."""
 _FORGOTTEN: dict[str, Any] = {"session_hash": None, "return_url": None, "deep_linking": None}
 """What goes when a session goes: the cookie, and the addresses that hold a key of the person's session on the platform."""
 
@@ -113,6 +119,25 @@ _COOKIE = select(_launch.c.id, _launch.c.tenant_id, _launch.c.user_id, _launch.c
     _launch.c.session_hash == bindparam("session_hash")
 )
 
+_IS_TICKET = and_(_launch.c.session_hash == bindparam("ticket"), _launch.c.created_at > bindparam("made_after"))
+_TICKET = (
+    select(
+        _launch.c.id, _launch.c.uuid, _launch.c.tenant_id, _launch.c.user_id, _launch.c.locale, _user.c.display_name,
+        _context.c.title, _tenant.c.name,
+    )
+    .select_from(_launch)
+    .join(_user, _user.c.id == _launch.c.user_id)
+    .join(_tenant, _tenant.c.id == _launch.c.tenant_id)
+    .outerjoin(_context, _context.c.id == _launch.c.context_id)
+    .where(_IS_TICKET)
+)  # fmt: skip
+_SPEND = (
+    _launch.update()  # type: ignore[attr-defined]
+    .where(_IS_TICKET)
+    .values(session_hash=bindparam("session"), framed=False)
+    .returning(_launch.c.uuid, _launch.c.tenant_id, _launch.c.user_id)
+)
+
 
 def begin_session(db: Session, *, row: dict[str, Any], roles: Iterable[Role], now: datetime, token_bytes: int = 32) -> str:
     """Begins the session of a launch and ends the one that the same person had in the same context.
@@ -162,6 +187,55 @@ def find_live_launch(db: Session, launch: UUID, *, token: str, now: datetime) ->
     if page.removed_at is not None:
         raise MemberRemoved(registration_id=page.registration_id, tenant_id=page.tenant_id)
     return page
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A launch in a frame that waits for a tab of its own: as much of it as the tab shows before it asks."""
+
+    launch_id: int
+    uuid: UUID
+    tenant_id: int
+    user_id: int
+    locale: str
+    display_name: str | None
+    context_title: str | None
+    agency: dict[str, str]
+    """Language map."""
+
+
+def find_ticket(db: Session, token: str, *, now: datetime) -> Ticket:
+    """What a ticket is good for; it stays unspent.
+
+    A ticket stands where the session's digest will stand: it ends with the session, and a newer launch of the person takes it over.
+    Raises   TicketSpent when it was used, is older than a minute, was taken over, or never was one
+    """
+    row = db.execute(_TICKET, _ticket_values(token, now)).first()
+    if row is None:
+        raise TicketSpent
+    return Ticket(*tuple[Any, ...](row))
+
+
+def spend_ticket(db: Session, token: str, *, now: datetime) -> tuple[UUID, str]:
+    """Begins the session of the ticket's launch, in a tab of its own. Of those who try it at once, one gets it.
+
+    Returns  the launch, and the session's token for a cookie
+    Raises   TicketSpent
+    """
+    session_token = new_token()
+    row = connection_of(db).execute(_SPEND, _ticket_values(token, now) | {"session": digest(session_token)}).first()
+    if row is None:
+        raise TicketSpent
+    launch, tenant_id, user_id = row
+    details = {"launch": str(launch)}
+    append_audit(db, event="ticket.spent", actor=f"user:{user_id}", now=now, tenant_id=tenant_id, details=details)
+    return launch, session_token
+
+
+def _ticket_values(token: str, now: datetime) -> dict[str, Any]:
+    if not TICKET.fullmatch(token):
+        raise TicketSpent
+    return {"ticket": digest(token), "made_after": now - timedelta(seconds=TICKET_SECONDS)}
 
 
 def touch_session(db: Session, token: str, *, now: datetime) -> None:

@@ -66,6 +66,9 @@ class Known:
     placement_activity: str | None
     line_item: int | None
     scopes: list[str] | None
+    column_gone_at: datetime | None
+    product: str | None
+    """Product family code of the platform."""
     granted: frozenset[Role]
     """Roles by our own grants."""
 
@@ -108,8 +111,8 @@ _KNOWN = (
         _deployment.c.id, _user.c.id, _user.c.person_uuid, _user.c.display_name, _user.c.blocked_at, _context.c.id, _context.c.title,
         _context.c.label, _context.c.history, _context.c.memberships_url, _context.c.line_items_url, _context.c.ags_scopes,
         _enrolment.c.id, _enrolment.c.roles, _enrolment.c.removed_at, _link.c.id, _link.c.title, _link.c.named, _link.c.history,
-        _placement.c.id, _placement.c.uuid, _placement.c.activity, _line_item.c.id, _line_item.c.scopes,
-        *(_granted(grant) for grant in GRANTS),
+        _placement.c.id, _placement.c.uuid, _placement.c.activity, _line_item.c.id, _line_item.c.scopes, _line_item.c.gone_at,
+        _platform_.c.product, *(_granted(grant) for grant in GRANTS),
     )
     .select_from(_deployment)
     .join(_platform_, and_(_platform_.c.id == _deployment.c.registration_id, _IS_OPEN))

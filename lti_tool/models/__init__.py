@@ -7,8 +7,9 @@ from lti_tool.models.placements import Placement
 from lti_tool.models.platforms import Deployment, Invite, KeySet, Registration, Tenant, ToolKey
 from lti_tool.models.rosters import Roster
 from lti_tool.models.scores import LineItem, Score
+from lti_tool.models.sittings import CountedSitting
 
 __all__ = [
-    "AuditEntry", "Context", "Deployment", "Enrolment", "Grant", "Invite", "KeySet", "Launch", "LineItem", "LongLogin", "Placement",
-    "Registration", "ResourceLink", "Roster", "Score", "Tenant", "ToolKey", "User",
+    "AuditEntry", "Context", "CountedSitting", "Deployment", "Enrolment", "Grant", "Invite", "KeySet", "Launch", "LineItem", "LongLogin",
+    "Placement", "Registration", "ResourceLink", "Roster", "Score", "Tenant", "ToolKey", "User",
 ]  # fmt: skip

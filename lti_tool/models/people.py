@@ -23,7 +23,7 @@ class User(Base):
     person_uuid: Mapped[UUID] = mapped_column(Uuid, unique=True, default=new_uuid)
     """Random; what every other room and every statement knows the person by."""
     display_name: Mapped[str | None] = mapped_column(Text)
-    """As the last launch gave it; none when the platform sends no names."""
+    """As the last launch gave it, or the roster for who never came; none as soon as a launch or a roster comes without it."""
     blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -3,25 +3,23 @@
 from typing import Any
 from uuid import UUID
 
-from flask import request, url_for
+from flask import url_for
 from sqlalchemy.orm import Session
 
 import assessment.api as assessment
 import learning.api as learning
 from kernel.errors import NotFound
 from lti_tool.lti import vocabulary as v
-from lti_tool.lti.errors import NeedsWindow, RightMissing
-from lti_tool.lti.launch import Arrival
-from lti_tool.lti.login import relaunch_path
+from lti_tool.lti.errors import RightMissing
+from lti_tool.lti.launch import Arrival, Page
 from lti_tool.lti.vocabulary import Role
-from lti_tool.web.current import this_app
 
-FRAME_DESTINATIONS = frozenset({"iframe", "frame"})
 DESIGNERS = frozenset({Role.INSTRUCTOR, Role.DESIGNER})
 RIGHTS = {"executive": Role.EXECUTIVE, "admin": Role.ADMINISTRATOR}
 """What a person must have been given for the pages that no role in a course opens."""
 LEARNERS_OWN = {"roadmap": "learner.roadmap_page", "path": "learner.path_page"}
 KINDS = frozenset({"assessment", "teach", "resource", *LEARNERS_OWN, *RIGHTS})
+NEVER_FRAMED = "admin.home"
 
 BY_MESSAGE = {
     v.DEEP_LINKING_REQUEST: "designer.choose",
@@ -31,13 +29,13 @@ BY_MESSAGE = {
 """Messages that lead to one page, whatever their link shows."""
 
 
-def page_of(db: Session, arrival: Arrival) -> str:
-    """Path of the page that a launch leads to.
+def page_of(db: Session, arrival: Arrival) -> Page:
+    """The page that a launch leads to.
 
-    Raises   NotFound when the link names an activity that this agency does not have; RightMissing; NeedsWindow
+    Raises   NotFound when the link names an activity that this agency does not have; RightMissing
     """
     page, values = _page_of(db, arrival)
-    return url_for(page, launch=arrival.uuid, **values)
+    return Page(url_for(page, launch=arrival.uuid, **values), is_framable=page != NEVER_FRAMED)
 
 
 def _page_of(db: Session, arrival: Arrival) -> tuple[str, dict[str, Any]]:
@@ -76,8 +74,6 @@ def _where_nothing_is_chosen(arrival: Arrival) -> tuple[str, dict[str, Any]]:
 def _page_by_right(kind: str, arrival: Arrival) -> tuple[str, dict[str, Any]]:
     if RIGHTS[kind] not in arrival.roles:
         raise RightMissing
-    if kind == "admin" and request.headers.get("Sec-Fetch-Dest") in FRAME_DESTINATIONS:
-        raise NeedsWindow(relaunch_url=this_app().settings.public_url + relaunch_path(arrival.hints))
     return f"{kind}.home", {}
 
 

@@ -25,8 +25,9 @@ from lti_tool.web.current import this_app
 from lti_tool.web.edge import AfterCommit, writes
 from lti_tool.web.principal import Role, require
 from lti_tool.workflows.attempt_finished import finish_attempt
+from lti_tool.workflows.gradebook import find_offer, use_result
 from lti_tool.workflows.placements import due_at
-from lti_tool.workflows.standing import score_state
+from lti_tool.workflows.standing import result_state
 
 blueprint = Blueprint("learner", __name__, url_prefix="/learn/<uuid:launch>")
 
@@ -64,7 +65,8 @@ def assessment_intro(form: UUID) -> str:
     attempt = assessment.find_attempt(g.db, form_uuid=form, **_person())
     framework = roadmap.get_framework(g.db, view.framework)
     due = due_at(g.db, g.principal)
-    return render_template("learner/intro.html", form=view, attempt=attempt, labels=_labels(framework), due=due)
+    offer = find_offer(g.db, g.principal, form) if attempt and attempt.state == "finished" else None
+    return render_template("learner/intro.html", form=view, attempt=attempt, offer=offer, labels=_labels(framework), due=due)
 
 
 @blueprint.post("/assessment/<uuid:form>/start")
@@ -81,6 +83,14 @@ def start(launch: UUID, form: UUID) -> Response:
         **_person(),
     )
     return redirect(url_for("learner.attempt", launch=launch, attempt=begun.attempt_uuid), code=303)
+
+
+@blueprint.post("/assessment/<uuid:form>/use")
+@require(Role.LEARNER)
+def use_here(launch: UUID, form: UUID) -> Response:
+    """The newest result, begun and finished through other links, counts for the link of this launch too."""
+    attempt = use_result(g.db, g.principal, form, g.now)
+    return redirect(url_for("learner.result", launch=launch, attempt=attempt), code=303)
 
 
 @blueprint.get("/attempts/<uuid:attempt>")
@@ -130,10 +140,13 @@ def result(attempt: UUID) -> str:
         raise NotFound
     framework = roadmap.get_framework(g.db, outcome.form.framework)
     standings = roadmap.standing_of(g.db, today=local_date(g.now), now=g.now, **_person())
+    state = result_state(g.db, g.principal, outcome)
+    offer = find_offer(g.db, g.principal, outcome.form.uuid) if state == "elsewhere" else None
     return render_template(
         "learner/result.html",
         path=learning.find_path(g.db, **_person()),
-        score_state=score_state(g.db, g.principal, attempt),
+        score_state=state,
+        may_use=offer is not None and offer.attempt_uuid == attempt,
         **result_values(outcome, framework, {one.node.key: one.target for one in standings}),
     )
 

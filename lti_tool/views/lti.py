@@ -12,12 +12,13 @@ from kernel.http import GuardedClient
 from kernel.ids import new_token
 from lti_tool.keys import state_key
 from lti_tool.lti.enrol import OnEnrolled
-from lti_tool.lti.errors import BindingMissing, LaunchTooLarge, PlatformRefused, StateUnknown
+from lti_tool.lti.errors import LaunchTooLarge, PlatformRefused, StateUnknown
 from lti_tool.lti.keysets import KeySets
-from lti_tool.lti.launch import Browser, LaunchForm, Login, accept_launch, find_storage_target, open_login, read_form
+from lti_tool.lti.launch import Browser, LaunchForm, Login, accept_launch, cookie_refused, find_storage_target, open_login, read_form
 from lti_tool.lti.login import LoginRequest, read_login, relaunch_path, start_login
 from lti_tool.lti.message import origin_of
 from lti_tool.lti.platforms import Platforms
+from lti_tool.lti.sessions import TICKET_SECONDS
 from lti_tool.lti.states import State, storage_key, storage_token
 from lti_tool.lti.storage import Platform
 from lti_tool.lti.tool_keys import ensure_tool_key, public_key_set
@@ -26,6 +27,7 @@ from lti_tool.web import cookies
 from lti_tool.web.current import this_app
 from lti_tool.web.edge import MAX_FORM_BYTES, KaonaApp, without_transaction
 from lti_tool.web.headers import allow_framing_by
+from lti_tool.web.pages import in_language
 from lti_tool.web.path_sessions import head_of
 
 KEY_SET_SECONDS = 3600
@@ -117,6 +119,8 @@ def launch() -> Response:
         choose_page=page_of,
     )
     log.info("launched", launch=accepted.uuid, registration=accepted.platform.id, user=accepted.enrolled.user_id)
+    if accepted.needs_tab:
+        return Response(in_language(accepted.locale, "launch/tab.html", ticket=accepted.session_token, seconds=TICKET_SECONDS))
     if browser.cookie is None:
         return _found(head_of(accepted.session_token) + accepted.page, 303)
     response = _found(accepted.page, 303)
@@ -155,12 +159,13 @@ def _login_behind(parts: _Parts, form: LaunchForm) -> Login:
 
 
 def _answer_without_cookie(started: LoginRequest, hints: Mapping[str, str], *, was_asked: bool) -> Response:
-    """Where a browser goes that brought no cookie of ours. Raises BindingMissing when it was given one a moment ago."""
+    """Where a browser goes that brought no cookie of ours. Raises `cookie_refused` when it was given one a moment ago."""
     place = request.headers.get("Sec-Fetch-Dest")
     allow_framing_by(started.platform.frame_origins)
     if was_asked and place in FRAMES:
-        relaunch_url = this_app().settings.public_url + relaunch_path(hints)
-        raise BindingMissing(relaunch_url=relaunch_url, registration_id=started.platform.id, tenant_id=started.platform.tenant_id)
+        refusal = cookie_refused(hints, public_url=this_app().settings.public_url)
+        refusal.registration_id, refusal.tenant_id = started.platform.id, started.platform.tenant_id
+        raise refusal
     once_more = f"{relaunch_path(hints)}&{ASKED}=1"
     if started.storage_target and place != "document":
         return _storage_page(started.platform, started.state, started.storage_target, next_url=started.url, other_url=once_more)

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, g, make_response, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from kernel.errors import NotFound
 from kernel.strictjson import dumps
 from lti_tool.web import pages
 from lti_tool.web.current import this_app
@@ -31,7 +32,9 @@ def home() -> str:
 @blueprint.post("/data.json")
 @require()
 def data() -> Response:
-    """Everything that is kept of the person who asks, as a file."""
+    """Everything that is kept of the person who asks, as a file. Of the learner of a preview, who is nobody, there is none."""
+    if g.principal.is_preview:
+        raise NotFound
     response = make_response(dumps(privacy.hand_out(g.db, g.principal, now=g.now)))
     response.mimetype = "application/json"
     response.headers["Content-Disposition"] = f'attachment; filename="{FILE_NAME}"'

@@ -66,12 +66,12 @@ def language() -> Markup:
 
 @blueprint.post("")
 @without_transaction
-def confirmed() -> Markup:
+def confirm_offer() -> Markup:
     """The administrator's confirmation. The sealed offer proves that the form is ours; no cookie is needed."""
     app, made = this_app(), _sealed_offer()
     allow_framing_by(made.frame_origins)
     address = request.form.get("lms_address", "").strip()
-    platform = confirm(
+    confirmed = confirm(
         app.database,
         outbound(),
         made,
@@ -80,12 +80,13 @@ def confirmed() -> Markup:
         public_url=app.settings.public_url,
         now=g.now,
     )
-    fault = read_keys(app.database, KeySets(app.database, outbound(), app.clock), platform.id)
+    fault = read_keys(app.database, KeySets(app.database, outbound(), app.clock), confirmed.platform.id)
     language = request.form.get("language", "")
     return in_language(
         language if language in LANGUAGES else LANGUAGES[0],
         "registration/done.html",
-        platform=platform,
+        platform=confirmed.platform,
+        change="update" if confirmed.is_update else "new",
         product=made.configuration.product,
         origins=made.frame_origins,
         fault=fault,
@@ -103,8 +104,10 @@ def _offered(made: Offer, language: str) -> Markup:
     allow_framing_by(made.frame_origins)
     with app.database.reading() as db:
         known = list_platforms(db, tenant_id=made.tenant_id)
+    is_known = any(platform.issuer == made.configuration.issuer for platform in known)
     return in_language(language, "registration/offer.html", **offer_values(made, seal(made, secret=app.secret, now=g.now)) | {
-        "is_known": any(platform.issuer == made.configuration.issuer for platform in known),
+        "is_known": is_known,
+        "change": "either" if is_known else "new",
         "public_url": app.settings.public_url,
         "now": g.now,
     })  # fmt: skip

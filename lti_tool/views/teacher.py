@@ -26,6 +26,7 @@ from lti_tool.web.current import this_app
 from lti_tool.web.principal import Role, require
 from lti_tool.workflows import roster, teacher_scores
 from lti_tool.workflows.roster import Asked, ClassPage, Filter, LearnerRow, RosterState, Sort
+from lti_tool.workflows.sittings import of_course
 from lti_tool.workflows.standing import ColumnView, ScoreView, column_view, score_views
 from lti_tool.workflows.teacher_scores import CommentInvalid
 
@@ -51,6 +52,8 @@ class Row:
     n_items: int
     areas: tuple[assessment.AreaOutcome, ...]
     score: ScoreView | None
+    is_known_elsewhere: bool = False
+    """Not started here, with a result from another course: whatever it says belongs there."""
 
 
 @blueprint.get("/activities/<uuid:form>")
@@ -241,10 +244,13 @@ def export_rows(form: assessment.FormView, framework: roadmap.FrameworkView, row
 def _rows(form: UUID, learners: Sequence[LearnerRow]) -> list[Row]:
     """Learners with what they reached and with their scores."""
     people = [one.person_uuid for one in learners]
-    progress = assessment.list_outcomes(g.db, tenant_id=g.principal.tenant_id, form_uuid=form, person_uuids=people)
+    not_here = [one.person_uuid for one in learners if one.state == "none"]
+    asked: dict[str, Any] = {"tenant_id": g.principal.tenant_id, "form_uuid": form}
+    progress = assessment.list_outcomes(g.db, person_uuids=people, among=of_course(g.principal), **asked)
+    elsewhere = assessment.list_finishers(g.db, person_uuids=not_here, **asked)
     scores = score_views(g.db, g.principal, people)
     return [
-        Row(one, found.n_items if found else 0, found.areas if found else (), scores.get(one.person_uuid))
+        Row(one, found.n_items if found else 0, found.areas if found else (), scores.get(one.person_uuid), one.person_uuid in elsewhere)
         for one in learners
         for found in [progress.get(one.person_uuid)]
     ]

@@ -19,6 +19,7 @@ from lti_tool.settings import Settings
 from lti_tool.statements import build
 from lti_tool.web.principal import Principal
 from lti_tool.workflows.gradebook import score_sitting
+from lti_tool.workflows.sittings import count_finished
 
 DEFAULT_PASS_LEVEL = 1
 """The level that counts as passed where no target says more: something of the area was shown."""
@@ -64,7 +65,8 @@ def record_outcome(db: Session, *, tenant_id: int, attempt_uuid: UUID, public_ur
     xapi.store_statements(db, tenant_id=tenant_id, statements=statements, authority=authority(public_url), now=now)
     recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements, home_page=tenant.home_page)
     learning.plan_paths(db, tenant_id=tenant_id, person_uuids=[outcome.person_uuid], today=local_date(now), now=now)
-    score_enqueued = bool(outcome.responses) and score_sitting(db, launch_ref=outcome.launch_ref, person_uuid=outcome.person_uuid, now=now)
+    user, link_ids = count_finished(db, outcome, tenant_id=tenant_id, now=now)
+    score_enqueued = user is not None and bool(outcome.responses) and score_sitting(db, user=user, link_ids=link_ids, now=now)
     return Finished(outcome, ids, recorded.n_evidence, score_enqueued)
 
 

@@ -325,7 +325,8 @@ def _found(db: Session, ours: ColumnElement[bool], now: datetime) -> dict[int, _
             .group_by(OutboxItem.lane)
         )
     }
-    paused = dict(db.execute(select(OutboxLane.name, OutboxLane.last_error).where(OutboxLane.paused_until > now)).tuples().all())
+    away = select(OutboxLane.name, OutboxLane.last_error).where(OutboxLane.paused_until > now)
+    paused = {lane: note for lane, note in db.execute(away)}  # noqa: C416  rows, not pairs
     for registration_id in db.scalars(select(Registration.id)) if lanes or paused else ():
         lane = platform_lane(registration_id)
         one = found[registration_id]

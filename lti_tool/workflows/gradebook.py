@@ -1,12 +1,12 @@
 """What finished sittings mean for the columns of a gradebook: which columns a link has, which sitting stands, what is sent.
 
 A score is a function of the sittings through one link, of the placement's rules and of what a teacher set by hand: it can be
-computed again at any time, and only what changes is sent. Sittings count for the link that they were begun through, so a copy of
-a link starts with an empty column.
+computed again at any time, and only what changes is sent. Which sittings count for a link is told by `sittings`; a copy of a link starts
+with an empty column.
 """
 
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,6 +24,8 @@ from lti_tool.jobs.line_items import ask_for_column, change_column
 from lti_tool.jobs.score_publish import enqueue_score
 from lti_tool.lti.ags import cut_label, read_scope
 from lti_tool.models import Context, Deployment, Launch, LineItem, Placement, ResourceLink, Score, User
+from lti_tool.web.principal import Principal
+from lti_tool.workflows.sittings import count_here, counted_for, counted_links
 
 DEFAULT_MAXIMUM = 100.0
 """Points of a column that nobody has told the maximum of; the platform rescales."""
@@ -49,6 +51,18 @@ class Sitting:
     finished_at: datetime
     share: float
     areas: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A result that a person may use for the link of a launch.
+
+    is_of_course   it counts in this course already, for another link of it
+    """
+
+    attempt_uuid: UUID
+    finished_at: datetime
+    is_of_course: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +109,61 @@ def points(share: float, maximum: float) -> float:
     return min(max(round(share * maximum, DECIMALS), 0.0), maximum)
 
 
-def score_sitting(db: Session, *, launch_ref: str, person_uuid: UUID, now: datetime) -> bool:
-    """Brings the columns of the link up to date through which a sitting was begun. Returns whether a score is on its way.
+def score_sitting(db: Session, *, user: User, link_ids: Iterable[int], now: datetime) -> bool:
+    """Brings the columns of some links up to date, for which a sitting of this person has just begun to count.
 
-    launch_ref   of the sitting that has just ended
+    link_ids   in rising order, so that two of them never wait for each other
+    Returns    whether a score is on its way
     """
-    row = db.execute(
-        select(Launch.resource_link_id, User)
-        .join(User, User.id == Launch.user_id)
-        .where(Launch.uuid == UUID(launch_ref), User.person_uuid == person_uuid, Launch.preview_of_id.is_(None))
-    ).first()
-    if row is None or row[0] is None:
+    n_queued = 0
+    for link_id in link_ids:
+        link = _get_link(db, link_id)
+        _ensure(db, link, now, may_look=True)
+        n_queued += _fill(db, link, [user], now=now)
+    return n_queued > 0
+
+
+def find_offer(db: Session, principal: Principal, form_uuid: UUID) -> Offer | None:
+    """The person's newest result in a form, where the link of this launch is graded and the result does not count for it yet."""
+    if principal.resource_link_id is None or not is_graded(db, principal, form_uuid):
+        return None
+    newest = _newest(db, principal, form_uuid)
+    links = counted_links(db, newest.attempt_uuid) if newest else ()
+    if newest is None or any(link_id == principal.resource_link_id for link_id, _ in links):
+        return None
+    is_of_course = any(context_id is not None and context_id == principal.context_id for _, context_id in links)
+    return Offer(newest.attempt_uuid, newest.finished_at, is_of_course)
+
+
+def use_result(db: Session, principal: Principal, form_uuid: UUID, now: datetime) -> UUID:
+    """The person's newest result in a form counts for the link of this launch from now on; twice changes nothing.
+
+    Returns  the sitting
+    Raises   FormNotFound, and NotFound where there is no result or no link
+    """
+    assessment.get_form(db, form_uuid, tenant_id=principal.tenant_id)
+    newest = _newest(db, principal, form_uuid)
+    if newest is None or principal.resource_link_id is None:
+        raise NotFound
+    count_here(db, principal, newest.attempt_uuid, now)
+    score_sitting(db, user=db.get_one(User, principal.user_id), link_ids=[principal.resource_link_id], now=now)
+    return newest.attempt_uuid
+
+
+def is_graded(db: Session, principal: Principal, form_uuid: UUID) -> bool:
+    """Whether sittings of a form give scores at the link of this launch: it has a column, or is about to get one."""
+    if principal.resource_link_id is None or principal.is_preview:
         return False
-    link = _get_link(db, row[0])
-    _ensure(db, link, now, may_look=True)
-    return _fill(db, link, [row[1]], now=now) > 0
+    link = _get_link(db, principal.resource_link_id)
+    if link.form_uuid not in {None, form_uuid}:
+        return False
+    column = find_whole(db, link.row.id)
+    if column is not None:
+        return column.gone_at is None
+    context, placement = link.context, link.placement
+    if context is None or context.line_items_url is None or read_scope(context.ags_scopes) is None:
+        return False
+    return placement is not None and (placement.score_maximum is not None or placement.has_area_columns)
 
 
 def fill_person(db: Session, *, link_id: int, user_id: int, now: datetime) -> int:
@@ -314,27 +368,21 @@ def _fed(db: Session, link: _Link) -> list[LineItem]:
 
 
 def _sittings(db: Session, link: _Link, users: Sequence[User]) -> dict[UUID, list[Sitting]]:
-    """Finished sittings with an answer that were begun through this link, by person."""
+    """Finished sittings with an answer that count for this link, by person."""
     finished = assessment.list_finished(db, tenant_id=link.row.tenant_id, person_uuids=[user.person_uuid for user in users])
-    ours = _launches(db, link.row.id, {UUID(one.launch_ref) for one in finished if one.n_items and _is_uuid(one.launch_ref)})
+    counted = counted_for(db, link.row.id, users)
     found: dict[UUID, list[Sitting]] = {}
     for one in finished:
-        if one.n_items and one.launch_ref in ours:
+        if one.n_items and one.attempt_uuid in counted:
             areas = {area.competency: area.level / one.top_level for area in one.areas}
             found.setdefault(one.person_uuid, []).append(Sitting(one.form_uuid, one.started_at, one.finished_at, one.scaled, areas))
     return found
 
 
-def _launches(db: Session, link_id: int, refs: Collection[UUID]) -> set[str]:
-    """Those of some launches that came through a link, as the sittings name them."""
-    of_link = (Launch.resource_link_id == link_id, Launch.preview_of_id.is_(None))
-    ordered = sorted(refs)
-    found: set[str] = set()
-    for first in range(0, len(ordered), USERS_AT_ONCE):
-        found.update(
-            str(uuid) for uuid in db.scalars(select(Launch.uuid).where(*of_link, Launch.uuid.in_(ordered[first : first + USERS_AT_ONCE])))
-        )
-    return found
+def _newest(db: Session, principal: Principal, form_uuid: UUID) -> assessment.FinishedAttempt | None:
+    """The person's newest finished sitting of a form with an answer; None in a preview, whose sittings are none."""
+    finished = assessment.list_finished(db, tenant_id=principal.tenant_id, person_uuids=[principal.person_uuid])
+    return next((one for one in reversed(finished) if one.form_uuid == form_uuid and one.n_items), None)
 
 
 def _of_one_form(link: _Link, sittings: Sequence[Sitting]) -> list[Sitting]:
@@ -367,12 +415,4 @@ def _score(db: Session, column: LineItem, user: User, sitting: Sitting, *, kept:
         started_at=sitting.started_at,
         submitted_at=sitting.finished_at,
     )
-    return True
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
     return True

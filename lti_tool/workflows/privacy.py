@@ -15,7 +15,19 @@ import xapi.api as xapi
 from kernel.clock import local_date
 from kernel.errors import NotFound
 from kernel.langmap import LangMap
-from lti_tool.models import AuditEntry, Context, Enrolment, Launch, LineItem, Registration, Score, Tenant, User
+from lti_tool.models import (
+    AuditEntry,
+    Context,
+    CountedSitting,
+    Enrolment,
+    Launch,
+    LineItem,
+    Registration,
+    ResourceLink,
+    Score,
+    Tenant,
+    User,
+)
 from lti_tool.models.audit import append_audit
 from lti_tool.web.principal import Principal
 
@@ -83,6 +95,7 @@ def data_of_person(db: Session, principal: Principal, *, now: datetime) -> dict[
         "courses": _courses(db, principal),
         "visits": _visits(db, principal),
         "attempts": [asdict(attempt) for attempt in assessment.list_kept(db, **who)],
+        "attempts_count_for": _counted(db, principal),
         "scores": _scores(db, principal),
         "levels": _levels(db, principal, now=now),
         "path": [asdict(step) for step in path.steps] if path else [],
@@ -144,6 +157,17 @@ def _scores(db: Session, principal: Principal) -> list[dict[str, Any]]:
         {"column": label, "given": given, "maximum": maximum, "comment": comment, "state": state, "sent_at": sent_at}
         for label, given, maximum, comment, state, sent_at in rows
     ]
+
+
+def _counted(db: Session, principal: Principal) -> list[dict[str, Any]]:
+    rows = db.execute(
+        select(CountedSitting.attempt_uuid, Context.title, ResourceLink.title, CountedSitting.created_at)
+        .join(ResourceLink, ResourceLink.id == CountedSitting.resource_link_id)
+        .outerjoin(Context, Context.id == ResourceLink.context_id)
+        .where(CountedSitting.user_id == principal.user_id)
+        .order_by(CountedSitting.id)
+    )
+    return [{"attempt": attempt, "course": course, "activity": activity, "since": since} for attempt, course, activity, since in rows]
 
 
 def _levels(db: Session, principal: Principal, *, now: datetime) -> list[dict[str, Any]]:

@@ -13,10 +13,11 @@ import assessment.api as assessment
 from kernel.errors import NotFound
 from kernel.langmap import LangMap
 from lti_tool.lti.vocabulary import Role
-from lti_tool.models import Enrolment, Launch, User
+from lti_tool.models import CountedSitting, Enrolment, Launch, User
 from lti_tool.models.audit import append_audit
 from lti_tool.web.principal import Principal
 from lti_tool.workflows.placements import activity_of
+from lti_tool.workflows.sittings import counted_in_course, of_course
 
 State = Literal["other", "nobody", "none", "open", "finished"]
 """other: the link shows no assessment; nobody: we know no such learner of the course; none, open, finished: how far they came."""
@@ -81,10 +82,11 @@ def _review(db: Session, principal: Principal, learner: User, form: assessment.F
     who: dict[str, Any] = {"person_uuid": learner.person_uuid, "name": learner.display_name, "form": form}
     sittings = _sittings_here(db, principal, learner, form)
     if not sittings:
-        newest = assessment.find_attempt(db, tenant_id=principal.tenant_id, person_uuid=learner.person_uuid, form_uuid=form.uuid)
-        if newest is None or newest.state != "open":
+        asked: dict[str, Any] = {"tenant_id": principal.tenant_id, "form_uuid": form.uuid, "person_uuids": [learner.person_uuid]}
+        begun = assessment.list_outcomes(db, **asked, among=of_course(principal)).get(learner.person_uuid)
+        if begun is None:
             return Review("none", **who)
-        return Review("open", begun_at=newest.started_at, n_answered=newest.position, **who)
+        return Review("open", begun_at=begun.started_at, n_answered=begun.n_items, **who)
     shown = next((one for one in sittings if one.attempt_uuid == attempt), sittings[0] if attempt is None else None)
     if shown is None:
         raise NotFound
@@ -106,9 +108,7 @@ def _review(db: Session, principal: Principal, learner: User, form: assessment.F
 
 
 def _sittings_here(db: Session, principal: Principal, learner: User, form: assessment.FormView) -> list[assessment.FinishedAttempt]:
-    """Finished sittings of the form that began in this course, the newest first."""
+    """Finished sittings of the form that count in this course, the newest first."""
     finished = assessment.list_finished(db, tenant_id=principal.tenant_id, person_uuids=[learner.person_uuid])
-    begun_by = {one.launch_ref: one for one in finished if one.form_uuid == form.uuid}
-    launches = select(Launch.uuid).where(Launch.user_id == learner.id, Launch.context_id == principal.context_id)
-    here = {str(uuid) for uuid in db.scalars(launches.where(Launch.uuid.in_([UUID(ref) for ref in begun_by])))}
-    return [one for one in reversed(finished) if one.form_uuid == form.uuid and one.launch_ref in here]
+    here = set(db.scalars(counted_in_course(principal).where(CountedSitting.user_id == learner.id)))
+    return [one for one in reversed(finished) if one.form_uuid == form.uuid and one.attempt_uuid in here]

@@ -24,6 +24,7 @@ from lti_tool.models import Context, Enrolment, Launch, LineItem, Roster, Score,
 from lti_tool.web.principal import Principal
 from lti_tool.web.thai_sorting import thai_order
 from lti_tool.workflows.gradebook import find_whole
+from lti_tool.workflows.sittings import of_course
 from lti_tool.workflows.standing import ScoreState
 
 Progress = Literal["none", "open", "finished"]
@@ -167,7 +168,11 @@ def get_learner(db: Session, principal: Principal, form_uuid: UUID, person_uuid:
 def count_levels(db: Session, principal: Principal, form_uuid: UUID) -> Mapping[str, Mapping[int, int]]:
     """How many learners of the course reached which level: by code of the form's domain, then by level."""
     return assessment.count_levels(
-        db, tenant_id=principal.tenant_id, form_uuid=form_uuid, persons=select(User.person_uuid).where(*_learners(principal))
+        db,
+        tenant_id=principal.tenant_id,
+        form_uuid=form_uuid,
+        persons=select(User.person_uuid).where(*_learners(principal)),
+        among=of_course(principal),
     )
 
 
@@ -262,7 +267,7 @@ class _Class:
             .group_by(Launch.user_id)
             .subquery()
         )
-        attempt = assessment.newest_attempts(tenant_id=principal.tenant_id, form_uuid=form_uuid).c
+        attempt = assessment.newest_attempts(tenant_id=principal.tenant_id, form_uuid=form_uuid, among=of_course(principal)).c
         scores = _scores(db, principal).subquery()
         self._state = case((attempt.state == "finished", "finished"), (attempt.state.is_not(None), "open"), else_="none")
         self._worst = func.coalesce(scores.c.worst, 0)

@@ -9,15 +9,19 @@ from uuid import UUID
 from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
+import assessment.api as assessment
 from kernel.langmap import LangMap
 from lti_tool.jobs.line_items import COLUMN_MISSING
 from lti_tool.jobs.score_publish import COLUMN_GONE
 from lti_tool.jobs.score_reconcile import difference_of
 from lti_tool.models import LineItem, Placement, ResourceLink, Score, User
 from lti_tool.web.principal import Principal
-from lti_tool.workflows.gradebook import column_maximum, find_whole
+from lti_tool.workflows.gradebook import column_maximum, find_whole, is_graded
+from lti_tool.workflows.sittings import counted_links
 
 ScoreState = Literal["none", "waiting", "sent", "parked"]
+ResultState = Literal["none", "waiting", "sent", "parked", "elsewhere"]
+"""elsewhere: the link is graded, and this sitting does not count for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +132,18 @@ def fault_of(note: str | None) -> Fault | None:
     return FAULTS.get(note) or FAULTS.get(note.split(":", 1)[0]) or _AWAY
 
 
-def score_state(db: Session, principal: Principal, attempt_uuid: UUID) -> ScoreState:  # noqa: ARG001  one score stands for the link, not for the attempt
-    """State of the person's score in the column of this launch's link; `none` for an ungraded link."""
+def result_state(db: Session, principal: Principal, outcome: assessment.Outcome) -> ResultState:
+    """What becomes of a sitting's score at the link of this launch; `none` for an ungraded link and a sitting without an answer."""
+    graded = is_graded(db, principal, outcome.form.uuid) and bool(outcome.n_items)
+    if not any(link_id == principal.resource_link_id for link_id, _ in counted_links(db, outcome.attempt_uuid)):
+        return "elsewhere" if graded else "none"
     score = _score_of(db, principal, principal.user_id)
-    return "none" if score is None else _known(score.state)
+    if score is not None:
+        return _known(score.state)
+    if not graded:
+        return "none"
+    columns = column_views(db, principal)  # the score waits for its column, or there is one for each area alone
+    return "parked" if columns and all(column.fault for column in columns) else _of_areas(db, principal)
 
 
 def score_states(db: Session, principal: Principal) -> dict[UUID, ScoreState]:
@@ -190,6 +202,13 @@ def _score_of(db: Session, principal: Principal, user_id: int) -> Score | None:
     if column is None:
         return None
     return db.scalars(select(Score).where(Score.line_item_id == column.id, Score.user_id == user_id)).first()
+
+
+def _of_areas(db: Session, principal: Principal) -> ScoreState:
+    """The worst state of the person's scores in the columns of areas; `waiting` without any."""
+    mine = (LineItem.resource_link_id == principal.resource_link_id, LineItem.area.is_not(None), Score.user_id == principal.user_id)
+    states = set(db.scalars(select(Score.state).join(LineItem, LineItem.id == Score.line_item_id).where(*mine)))
+    return next((_known(state) for state in ("parked", "waiting", "sent") if state in states), "waiting")
 
 
 def _column_view(column: LineItem, placement: Placement | None) -> ColumnView:

@@ -175,7 +175,10 @@ class Course:
             self.form = stock(db, now=self.now)
 
     def sit(self, launch: models.Launch, abilities: dict[str, float] = ABLE, *, answers: int = 100) -> UUID:
-        """A sitting of the launch's person, up to so many answers, or to its end with all that follows. Returns the attempt."""
+        """A sitting of the launch's person, up to so many answers, or to its end with all that follows; one that is open goes on.
+
+        Returns the attempt.
+        """
         seed = next(self._seeds)
         respondent = Respondent(abilities, seed, read_bank())
         with self.tool.database.transaction() as db:
@@ -183,10 +186,10 @@ class Course:
             attempt = assessment.start_attempt(
                 db, **who, form_uuid=self.form.uuid, launch_ref=str(launch.uuid), seed=seed, now=self.now
             ).attempt_uuid
-            step = assessment.get_step(db, attempt, **who, device="desk", now=self.now)
+            step = assessment.get_step(db, attempt, **who, device=str(launch.uuid), now=self.now)
             while step.item is not None and step.position <= answers:
                 answer = assessment.Answer(step.item.presentation_uuid, str(step.position), respondent.answer_to(step.item.stem), 20_000)
-                step = assessment.submit_response(db, attempt, answer, **who, device="desk", now=self.now)
+                step = assessment.submit_response(db, attempt, answer, **who, device=str(launch.uuid), now=self.now)
             if step.state == "finished":
                 record_outcome(db, tenant_id=launch.tenant_id, attempt_uuid=attempt, public_url=TOOL, now=self.now)
         return attempt

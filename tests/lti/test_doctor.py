@@ -14,12 +14,14 @@ from lti_tool import models
 from lti_tool.cli import doctor as command
 from lti_tool.jobs import score_reconcile
 from lti_tool.lti import vocabulary as v
+from lti_tool.lti.grants import grant_role
 from lti_tool.lti.keysets import clock_difference_seconds
 from lti_tool.lti.tenants import add_tenant
+from lti_tool.settings import Settings
 from lti_tool.workflows import doctor
 from lti_tool.workflows.findings import WORDS, finding
 from tests.lti.gradebook_world import Course, new_course
-from tests.lti.lti_world import Answer, Platform, Tool, register
+from tests.lti.lti_world import CLIENT_ID, TOOL, Answer, Platform, Tool, register
 
 RESULTS = "/course/lineitems/1/lineitem/results"
 SCORES = "/course/lineitems/1/lineitem/scores"
@@ -29,6 +31,7 @@ SCORES = "/course/lineitems/1/lineitem/scores"
 def course(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Course:
     """A course whose one learner has 70 of 100 in the gradebook, on a platform whose clock is right."""
     course = new_course(tool, monkeypatch)
+    course.launched_at = course.now
     course.learner = course.launch(line_item=course.gradebook.add(resourceLinkId="7", scoreMaximum=100.0))
     course.enqueue(70.0)
     course.settle()
@@ -57,7 +60,9 @@ def test_u10_a_platform_that_works_has_its_last_times_and_no_finding(course: Cou
     summary = look(course.tool)
 
     (platform,) = summary.platforms
-    assert (platform.last_launch_at, platform.last_score_at, platform.last_roster_at) == (course.now, course.now, None)
+    assert (platform.last_launch_at, platform.last_roster_at) == (course.launched_at, None)
+    assert platform.last_score_at is not None
+    assert course.launched_at <= platform.last_score_at <= course.now
     assert (platform.waiting_scores, platform.parked_scores, platform.oldest_waiting_at) == (0, 0, None)
     assert (codes(summary), summary.needs_person) == ({}, False)
 
@@ -114,7 +119,7 @@ def test_u10_a_refused_score_is_told_with_its_reason_and_cure_until_it_has_gone(
     course.settle()
 
     summary = look(course.tool)
-    (found,) = summary.platforms[0].findings
+    found = summary.platforms[0].findings[0]
     assert (found.code, found.reason, summary.platforms[0].parked_scores) == ("scores_parked", "status 403", 1)
     assert "does not let us write" in found.what["en"]
     assert "ไม่ให้ระบบเขียน" in found.what["th"]
@@ -123,6 +128,7 @@ def test_u10_a_refused_score_is_told_with_its_reason_and_cure_until_it_has_gone(
     assert (item.reason, item.cure) == ("status 403", found.cure)
 
     course.tool.platform.answers[SCORES] = usual
+    course.launch(line_item=course.columns()[0].url)
     course.tool.moment.pass_by(seconds=5)
     course.enqueue(90.0)
     course.settle()
@@ -207,10 +213,11 @@ def test_u10_the_last_reading_of_members_and_its_fault_are_told(course: Course, 
 def test_u10_a_platform_that_is_away_is_told_and_needs_a_person_after_an_hour(course: Course):
     course.tool.platform.answers[SCORES] = lambda _: Answer(503)
     course.tool.moment.pass_by(seconds=5)
+    waits_since = course.now
     course.enqueue(80.0)
     course.settle()
-    waits_since = course.now
     change(course.tool, update(OutboxLane).values(paused_until=waits_since + timedelta(hours=2)))
+    assert [item.state for item in course.tool.rows(OutboxItem)] == ["done", "waiting"]
 
     assert codes(look(course.tool)) == {"platform_away": False}
 
@@ -281,10 +288,10 @@ def test_s23_an_administrator_sees_the_own_agency_alone(course: Course, other_pl
     assert (summary.statements, mine.client_id == "other") == (0, False)
 
 
-def test_u10_the_page_and_the_command_say_the_same_and_the_command_exits_with_one(course: Course, monkeypatch: pytest.MonkeyPatch):
+def test_u10_the_page_and_the_command_say_the_same(course: Course, settings: Settings, monkeypatch: pytest.MonkeyPatch):
     tool = course.tool
     change(tool, update(models.KeySet).values(last_error="timeout"))
-    monkeypatch.setattr(command, "open_installation", lambda: (this_settings(tool), tool.database))
+    monkeypatch.setattr(command, "open_installation", lambda: (settings, tool.database))
     monkeypatch.setattr(command, "now", tool.moment)
 
     done = CliRunner().invoke(command.doctor, ["--json"])
@@ -294,8 +301,17 @@ def test_u10_the_page_and_the_command_say_the_same_and_the_command_exits_with_on
     assert (done.exit_code, told.exit_code) == (1, 1)
     assert f"{found['what']['en']} {found['cure']['en']}" in told.stdout
     browser = tool.new_browser()
-    launch = tool.launched(browser, **{v.TARGET_LINK_URI: f"{this_settings(tool).public_url}/open/admin", "sub": grant(tool)})
-    page = browser.get(f"/admin/{launch}/").text
+    launch = tool.launched(
+        browser,
+        **{
+            v.TARGET_LINK_URI: f"{TOOL}/open/admin",
+            v.RESOURCE_LINK: {"id": "9"},
+            "sub": grant(tool),
+            v.LAUNCH_PRESENTATION: {"document_target": "window"},
+        },
+    )
+    change(tool, update(models.KeySet).values(last_error="timeout"))
+    page = browser.get(f"/admin/{launch}/", base_url=TOOL, headers={"Accept": "text/html"}).text
     assert found["what"]["th"] in page
     assert found["cure"]["th"] in page
 
@@ -303,16 +319,7 @@ def test_u10_the_page_and_the_command_say_the_same_and_the_command_exits_with_on
 def grant(tool: Tool) -> str:
     """An administrator of the agency. Returns the sub."""
     with tool.database.transaction() as db:
-        registration = db.query(models.Registration).first()
-        db.add(
-            models.Grant(
-                tenant_id=registration.tenant_id,
-                registration_id=registration.id,
-                sub="boss",
-                role="administrator",
-                granted_at=tool.moment.now,
-            )
-        )
+        grant_role(db, issuer=tool.platform.url, client_id=CLIENT_ID, sub="boss", role="administrator", now=tool.moment.now)
     return "boss"
 
 

@@ -594,6 +594,18 @@ def test_q11_the_same_client_again_is_brought_up_to_date(newcomer: Newcomer):
     assert [row.deployment_id for row in newcomer.tool.rows(models.Deployment) if row.registration_id == first.id] == ["7"]
 
 
+def test_q11_after_an_update_nobody_is_sent_to_activate_what_stays_active(newcomer: Newcomer):
+    first = newcomer.registers()
+    newcomer.tool.moment.pass_by(hours=1)
+
+    offered, again = newcomer.opens(newcomer.invited()), newcomer.registers()
+
+    assert "“Pending”" in first.text
+    assert "“Pending”" in offered.text  # the LMS may make a second tool as well: only it knows
+    assert "“Pending”" not in again.text
+    assert "Tool configuration usage" in again.text
+
+
 def test_q11_a_platform_of_another_agency_is_not_taken_over(newcomer: Newcomer):
     newcomer.platform.answers["/config"] = lambda _: Answer(body=json.dumps(configuration(newcomer.platform.url)).encode())
     newcomer.registers()

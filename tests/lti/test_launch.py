@@ -161,29 +161,13 @@ def _grant(tool: Tool, sub: str, *roles: str) -> None:
 )
 def test_a_launch_leads_to_the_page_that_its_link_names(tool: Tool, target: str, activity: str | None, roles: list[str], path: str):
     claims = {v.TARGET_LINK_URI: TOOL + target, v.ROLES: roles, v.CUSTOM: {"Activity": activity} if activity else None}
+    claims[v.LAUNCH_PRESENTATION] = {"document_target": "window"}
     _grant(tool, "boss", "executive", "administrator")
 
     response = tool.launch(sub="boss", **claims)
 
     (row,) = tool.rows(models.Launch)
     assert response.headers["Location"] == path.format(launch=row.uuid)
-
-
-def test_a_page_that_is_never_framed_offers_a_window_instead_of_an_empty_frame(tool: Tool):
-    _grant(tool, "boss", "administrator")
-    login = tool.login()
-    token = sign(tool.claims(login, sub="boss", **{v.TARGET_LINK_URI: f"{TOOL}/open/admin"}))
-
-    response = tool.browser.post(
-        "/lti/launch",
-        data={"state": login.state, "id_token": token},
-        base_url=TOOL,
-        headers={"Sec-Fetch-Dest": "iframe", "Accept": "text/html"},
-    )
-
-    assert_refused(tool, response, "needs_window")
-    assert "/lti/login?" in response.text
-    assert tool.rows(models.Launch) == []
 
 
 def test_a_person_with_a_grant_and_no_role_in_the_course_is_let_in(tool: Tool):

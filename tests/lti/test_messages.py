@@ -606,3 +606,18 @@ def test_a_plain_returning_learner_costs_one_look_and_no_write_beside_the_sessio
     ]
     looks = [one for one in statements if "FROM deployment" in one]
     assert (writes, len(looks)) == ([], 1)
+
+
+def test_a_platform_that_was_registered_by_hand_tells_its_product_with_its_first_launch_and_keeps_it(tool: Tool):
+    def product() -> str | None:
+        (registration,) = tool.rows(models.Registration)
+        return registration.product
+
+    before = product()
+    tool.launch(**{v.TOOL_PLATFORM: {"guid": "x"}})
+    unsaid = product()
+    tool.launch(**{v.TOOL_PLATFORM: {"guid": "x", "product_family_code": "moodle"}})
+    told = product()
+    tool.launch(**{v.TOOL_PLATFORM: {"guid": "x", "product_family_code": "canvas"}})
+
+    assert (before, unsaid, told, product()) == (None, None, "moodle", "moodle")

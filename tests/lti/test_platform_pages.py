@@ -42,8 +42,8 @@ class Administrator:
         self.browser: Client = tool.new_browser()
         with tool.database.transaction() as db:
             grant_role(db, issuer=tool.platform.url, client_id=CLIENT_ID, sub="boss", role="administrator", now=tool.moment.now)
-        links = {v.TARGET_LINK_URI: f"{TOOL}/open/admin", v.RESOURCE_LINK: {"id": "link-9"}}
-        response = tool.launch(self.browser, sub="boss", **links)
+        link = {v.TARGET_LINK_URI: f"{TOOL}/open/admin", v.RESOURCE_LINK: {"id": "link-9"}}
+        response = tool.launch(self.browser, sub="boss", **link, **{v.LAUNCH_PRESENTATION: {"document_target": "window"}})
         assert response.status_code == 303, response.text
         self.launch = UUID(response.headers["Location"].split("/")[2])
 

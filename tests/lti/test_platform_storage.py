@@ -107,6 +107,22 @@ def test_a_framed_login_without_cookie_is_sent_round_once_and_then_told(tool: To
     assert with_cookies.get(again.headers["Location"], base_url=TOOL, headers=frame).headers["Location"].startswith(tool.platform.url)
 
 
+def test_who_chooses_content_in_a_frame_without_cookie_is_not_sent_into_a_window_that_cannot_hand_back(tool: Tool, browser: Client):
+    data = {"iss": tool.platform.url, "login_hint": "u-1", "target_link_uri": f"{TOOL}/open/choose", "lti_message_hint": "x"}
+    frame = {"Sec-Fetch-Dest": "iframe", "Accept": "text/html"}
+    login = tool.login(target_link_uri=f"{TOOL}/open/choose")
+
+    at_launch = tool.post(login.state, sign(tool.claims(login)), tool.new_browser())
+    at_login = look(browser, browser.post("/lti/login", data=data, base_url=TOOL, headers=frame).headers["Location"], **frame)
+
+    assert_refused(tool, at_login, "choice_needs_cookie")
+    for told in (at_login, at_launch):
+        assert code_of(told) == "choice_needs_cookie"
+        assert 'target="_blank"' not in told.text
+        assert "Allow cookies for this site" in told.text
+        assert "บันทึกกิจกรรมโดยยังไม่เลือกเนื้อหา" in told.text
+
+
 def test_a_launch_without_cookie_asks_the_storage_before_it_shows_or_stores_anything(tool: Tool, browser: Client):
     response = post(tool, browser, Begun(tool, browser), None, origin=tool.platform.url)
 

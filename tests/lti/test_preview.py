@@ -268,3 +268,16 @@ def test_paths_roadmap_and_resources_are_shown_as_to_somebody_new(teacher: Teach
 def strip_times(page: str) -> str:
     """A page without what differs from one request to the next."""
     return re.sub(r"\d\d:\d\d", "", page)
+
+
+def test_nobodys_data_are_handed_out_in_a_preview_and_the_log_stays_as_it_was(teacher: Teacher):
+    preview, _ = teacher.look_at_the_assessment()
+    before = len(teacher.tool.rows(models.AuditEntry))
+
+    page = teacher.get(f"/privacy/{preview}/")
+    answer = teacher.post(preview, f"/privacy/{preview}/data.json")
+
+    assert page.status_code == 200
+    assert "data.json" not in page.text
+    assert answer.status_code == 404
+    assert len(teacher.tool.rows(models.AuditEntry)) == before

@@ -234,6 +234,22 @@ def test_the_name_of_a_launch_is_not_replaced_by_the_rosters(course: Course):
     assert course.change == (0, 1, 0)
 
 
+@pytest.mark.parametrize("way", ["launch", "roster"])
+def test_a_name_that_the_platform_sends_no_more_is_forgotten_whichever_way_it_came(course: Course, way: str):
+    course.launch("u-1", name="นางสาวกมล")
+    course.has(member("u-1", name="กมล ก."), member("u-2", name="เดิม"))
+    course.read()
+    course.has(member("u-1"), member("u-2"))
+
+    if way == "launch":
+        course.launch("u-1", name=None)
+        course.launch("u-2", name=None)
+    else:
+        course.read()
+
+    assert {user.sub: user.display_name for user in course.tool.rows(models.User)} == {"t-1": None, "u-1": None, "u-2": None}
+
+
 def test_members_who_never_came_count_in_the_roadmaps_denominator_and_teachers_do_not(course: Course):
     course.has(*(member(f"u-{n}") for n in range(7)), member("t-2", "Instructor"))
 

@@ -58,16 +58,21 @@ def moodle(**changes: Any) -> PlatformConfiguration:
     return PlatformConfiguration(**values)
 
 
-def offer(configuration: PlatformConfiguration, *, invite_id: int | None = 1) -> dict[str, Any]:
+def offer(configuration: PlatformConfiguration, *, invite_id: int | None = 1, is_known: bool = False) -> dict[str, Any]:
     """What the first page shows."""
     agency = {"th": "สำนักงานคณะกรรมการพัฒนาระบบราชการ", "en": "Office of the Public Sector Development Commission"}
     made = Offer("t", 1, agency, invite_id, configuration, "https://school.instructure.com", "token")
-    return {**registration.offer_values(made, "sealed"), "is_known": invite_id is None, "public_url": TOOL}
+    return {
+        **registration.offer_values(made, "sealed"),
+        "is_known": is_known,
+        "change": "either" if is_known else "new",
+        "public_url": TOOL,
+    }
 
 
 def done(view: PlatformView, **changes: Any) -> dict[str, Any]:
     """What the last page shows."""
-    return {"platform": view, "product": MOODLE, "origins": [LMS], "fault": None, **changes}
+    return {"platform": view, "product": MOODLE, "origins": [LMS], "fault": None, "change": "new", **changes}
 
 
 def platform_states(state: Any, now: datetime, launch: UUID) -> Iterator[Any]:
@@ -102,8 +107,10 @@ def platform_states(state: Any, now: datetime, launch: UUID) -> Iterator[Any]:
     assert canvas.product is CANVAS
     for name, template, values in [
         ("register-offer", "offer", offer(moodle())),
-        ("register-offer-open", "offer", offer(canvas, invite_id=None)),
+        ("register-offer-open", "offer", offer(canvas, invite_id=None, is_known=True)),
+        ("register-offer-again", "offer", offer(moodle(), is_known=True)),
         ("register-done", "done", done(VIEW)),
+        ("register-done-again", "done", done(VIEW, change="update")),
         ("register-done-pending", "done", done(pending, fault="timeout", product=CANVAS)),
         ("register-by-hand", "by_hand", {"agency": VIEW_AGENCY, "address": invited["invite_url"]}),
     ]:

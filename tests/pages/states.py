@@ -19,10 +19,20 @@ from kernel.errors import KaonaError, NotFound
 from kernel.ids import derived_uuid
 from lti_tool.errors import RequestRefused, Unavailable, Unexpected
 from lti_tool.lti.ags import ScoreInvalid
-from lti_tool.lti.errors import BindingMissing, IssuerUnknown, MemberRemoved, MessageInvalid, RightMissing, SessionMissing
+from lti_tool.lti.errors import (
+    BindingMissing,
+    ChoiceNeedsCookie,
+    IssuerUnknown,
+    MemberRemoved,
+    MessageInvalid,
+    RightMissing,
+    SessionMissing,
+    TicketSpent,
+)
 from lti_tool.lti.message import DeepLinkingSettings
+from lti_tool.lti.sessions import Ticket
 from lti_tool.settings import Settings
-from lti_tool.views import admin, designer, executive, front, learner, privacy, teacher
+from lti_tool.views import admin, designer, executive, front, learner, privacy, tab, teacher
 from lti_tool.views import platforms as platform_pages
 from lti_tool.views import registration as registration_page
 from lti_tool.views import resource as resource_page
@@ -33,6 +43,7 @@ from lti_tool.web.headers import POLICY
 from lti_tool.web.principal import Principal, Role
 from lti_tool.workflows.doctor import DoctorSummary, ParkedItem, PlatformHealth
 from lti_tool.workflows.findings import finding, parked_scores
+from lti_tool.workflows.gradebook import Offer
 from lti_tool.workflows.picker import first_terms, read_wish
 from lti_tool.workflows.placements import Choice, PlacementView
 from lti_tool.workflows.roster import ClassPage, Counts, LearnerRow, RosterChange, RosterState
@@ -52,6 +63,17 @@ STORAGE = {
     "origin": "https://lms.example.go.th", "target": "_parent", "key": "kaona-1", "value": "x", "next_url": "#main", "other_url": "#main",
 }  # fmt: skip
 """A page that goes on by itself; here it stays."""
+
+TICKET = Ticket(
+    launch_id=1,
+    uuid=LAUNCH,
+    tenant_id=1,
+    user_id=1,
+    locale="th",
+    display_name="นางสาวกมลชนก ศรีสุวรรณ",
+    context_title="ทักษะดิจิทัลสำหรับข้าราชการ รุ่นที่ 12",
+    agency={"th": "สำนักงานคณะกรรมการพัฒนาระบบราชการ", "en": "Office of the Public Sector Development Commission"},
+)
 
 PRINCIPAL = Principal(
     launch_uuid=LAUNCH,
@@ -354,7 +376,12 @@ def result_values(
     made: assessment.Outcome, score_state: str, path: learning.PathView | None, targets: dict[str, int | None] | None = None
 ) -> dict[str, Any]:
     chosen = targets if targets is not None else {f"th-ds-2567#{code}": level for code, level in zip(CORE, (2, 2, 1), strict=True)}
-    return {"score_state": score_state, "path": path, **learner.result_values(made, FRAMEWORK, chosen)}
+    return {
+        "score_state": score_state,
+        "may_use": score_state == "elsewhere",
+        "path": path,
+        **learner.result_values(made, FRAMEWORK, chosen),
+    }
 
 
 # --- roadmap and path ----------------------------------------------------------------------------------------------------------
@@ -558,7 +585,7 @@ def class_row(n: int) -> teacher.Row:
     seen = None if n % 6 == 5 else NOW - timedelta(days=n % 9)
     learner = LearnerRow(person, NAMES[n % len(NAMES)], state, began, ended, seen, score.state if score else "none")
     areas = () if state != "finished" else FIRM.areas if n % 12 else SHAKY.areas
-    return teacher.Row(learner, {"finished": 18, "open": 6}.get(state, 0), areas, score)
+    return teacher.Row(learner, {"finished": 18, "open": 6}.get(state, 0), areas, score, is_known_elsewhere=n % 6 == 3)
 
 
 def class_values(n: int = 6, members: RosterState | None = None, notice: str | None = None, **asked: str) -> dict[str, Any]:
@@ -833,8 +860,10 @@ ITEM = f"{LEARN}/attempts/{ATTEMPT}"
 LABELS = {one.key: one.label for one in FRAMEWORK.nodes}
 
 
-def intro(attempt: assessment.AttemptSummary | None) -> dict[str, Any]:
-    return {"form": FORM_VIEW, "attempt": attempt, "labels": LABELS, "due": None if attempt else NOW + timedelta(days=9)}
+def intro(attempt: assessment.AttemptSummary | None, *, is_of_course: bool | None = None) -> dict[str, Any]:
+    """is_of_course: whether the result that may be used here is of this course; None when there is none to use."""
+    offer = None if is_of_course is None else Offer(ATTEMPT, NOW - timedelta(days=2), is_of_course)
+    return {"form": FORM_VIEW, "attempt": attempt, "offer": offer, "labels": LABELS, "due": None if attempt else NOW + timedelta(days=9)}
 
 
 def roadmap_values(standings: list[roadmap.Standing], path: learning.PathView | None, *, with_evidence: bool) -> dict[str, Any]:
@@ -939,12 +968,25 @@ def _states() -> Iterator[State]:
         status=400,
     )
     yield State("launch-opening", "/lti/login", "launch/storage.html", lambda: STORAGE, None)
+    yield from _way_out_states()
     yield State("error-removed", f"{LEARN}/path", page, lambda: error(MemberRemoved(), 403), status=403)
     yield State("error-right", "/lti/launch", page, lambda: error(RightMissing(), 403), None, status=403)
     reason = "launch_presentation/locale: type"
     yield State("error-claims", "/lti/launch", page, lambda: error(MessageInvalid(reason=reason), 400), None, status=400)
     yield State("front", "/", "front/page.html", dict, None)
     yield State("error-session", f"{LEARN}/path", page, lambda: error(SessionMissing(), 401), None, status=401)
+
+
+def _way_out_states() -> Iterator[State]:
+    """From a frame into a tab of its own, and where that does not help."""
+    asked, page = "launch/continue.html", "errors/page.html"
+    spoken = {"ticket": "x" * 48, "found": TICKET}
+    nameless = {"ticket": "x" * 48, "found": replace(TICKET, display_name=None, context_title=None)}
+    yield State("launch-tab", "/lti/launch", "launch/tab.html", lambda: {"ticket": "x" * 48, "seconds": 60}, None, in_both=True)
+    yield State("launch-continue", "/lti/tab/x", asked, lambda: spoken, None, in_both=True)
+    yield State("launch-continue-nameless", "/lti/tab/x", asked, lambda: nameless, None, in_both=True)
+    yield State("error-ticket", "/lti/tab/x", page, lambda: error(TicketSpent(), 400), None, status=400)
+    yield State("error-choice", "/lti/login", page, lambda: error(ChoiceNeedsCookie(), 400), None, status=400)
 
 
 def _designer_states() -> Iterator[State]:
@@ -972,6 +1014,16 @@ def _designer_states() -> Iterator[State]:
     yield State("preview-intro", INTRO, "learner/intro.html", lambda: intro(None), framed=True, is_preview=True)
     yield State("preview-item", ITEM, "learner/item.html", lambda: item_values(position=1, saved_at=None), framed=True, is_preview=True)
     yield State("preview-path", f"{LEARN}/path", "learner/path.html", lambda: path_values(None), is_preview=True)
+
+
+def _elsewhere_states() -> Iterator[State]:
+    """Results that came about through other links, and what counts nowhere."""
+    page, result = "learner/intro.html", "learner/result.html"
+    yield State("intro-result-elsewhere", INTRO, page, lambda: intro(summary("finished"), is_of_course=False), framed=True)
+    yield State("intro-result-of-course", INTRO, page, lambda: intro(summary("finished"), is_of_course=True))
+    yield State("result-elsewhere", f"{ITEM}/result", result, lambda: result_values(FIRM, "elsewhere", PATH), framed=True)
+    nothing = replace(FIRM, n_items=0)
+    yield State("result-nothing-answered", f"{ITEM}/result", result, lambda: result_values(nothing, "none", PATH))
 
 
 def _teacher_states(teach: str) -> Iterator[State]:
@@ -1002,7 +1054,7 @@ def _teacher_states(teach: str) -> Iterator[State]:
     yield State("learner-wrong-points", one, page, lambda: learner_values(4, fault=wrong), Role.INSTRUCTOR, status=422)
 
 
-STATES = {state.name: state for state in (*_states(), *_designer_states())}
+STATES = {state.name: state for state in (*_states(), *_elsewhere_states(), *_designer_states())}
 
 
 def create_pages_app(data_dir: Path) -> KaonaApp:
@@ -1028,6 +1080,7 @@ def create_pages_app(data_dir: Path) -> KaonaApp:
         review_page,
         privacy,
         designer,
+        tab,
     ):
         app.register_blueprint(one.blueprint)
     app.before_request(_show)
