@@ -99,7 +99,7 @@ class Story:
 
     def connect_and_launch(self) -> str:
         """The LMS registers the tool, a teacher places an activity in the course, a learner launches it."""
-        return "; ".join((self.register_the_tool(), self.place_an_activity(), self.launch_in_thai()))
+        return f"{self.register_the_tool()}; {self.place_an_activity()}; {self.launch_in_thai()}"
 
     def register_the_tool(self) -> str:
         """The agency's invite, pasted into the LMS, registers the tool there; the LMS's administrator activates it."""
