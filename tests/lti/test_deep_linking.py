@@ -39,7 +39,7 @@ from tests.lti.test_messages import settings
 from tests.pages import states
 from tests.stock import stock
 
-pytestmark = pytest.mark.stocked
+pytestmark = [pytest.mark.stocked, pytest.mark.one_database]
 
 INSTRUCTOR = f"{v.MEMBERSHIP}#Instructor"
 DATA = 'opaque {"ก": "&=<>"}'

@@ -21,7 +21,7 @@ from lti_tool.web.csrf import token_of
 from tests.lti.lti_world import SECRET, TOOL, Login, Tool, sign
 from tests.stock import stock
 
-pytestmark = pytest.mark.stocked
+pytestmark = [pytest.mark.stocked, pytest.mark.one_database]
 
 INSTRUCTOR = f"{v.MEMBERSHIP}#Instructor"
 IMSCC = {

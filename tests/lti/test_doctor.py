@@ -23,6 +23,8 @@ from lti_tool.workflows.findings import WORDS, finding
 from tests.lti.gradebook_world import Course, new_course
 from tests.lti.lti_world import CLIENT_ID, TOOL, Answer, Platform, Tool, register
 
+pytestmark = pytest.mark.one_database
+
 RESULTS = "/course/lineitems/1/lineitem/results"
 SCORES = "/course/lineitems/1/lineitem/scores"
 

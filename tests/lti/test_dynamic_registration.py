@@ -36,6 +36,8 @@ from lti_tool.models.audit import first_broken_audit
 from lti_tool.views.registration import HTTP
 from tests.lti.lti_world import CLIENT_ID, TOOL, Answer, Call, Moment, Platform, Tool, code_of, sign
 
+pytestmark = pytest.mark.one_database
+
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"
 PLATFORM_CONFIGURATION = "https://purl.imsglobal.org/spec/lti-platform-configuration"
 

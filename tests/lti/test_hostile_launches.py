@@ -29,6 +29,8 @@ from tests.lti.lti_world import (
     sign,
 )
 
+pytestmark = pytest.mark.one_database
+
 
 def test_h01_a_launch_posted_twice_is_refused_the_second_time(tool: Tool):
     login = tool.login()

@@ -23,6 +23,8 @@ from lti_tool.models.audit import first_broken_audit
 from lti_tool.web.csrf import token_of
 from tests.lti.lti_world import CLIENT_ID, SECRET, TOOL, Answer, Moment, Platform, Tool, code_of, register
 
+pytestmark = pytest.mark.one_database
+
 TYPED = {
     "issuer": "https://lms.example.go.th",
     "client_id": "typed",

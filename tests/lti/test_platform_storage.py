@@ -14,6 +14,8 @@ from lti_tool.lti import vocabulary as v
 from lti_tool.web.csrf import token_of
 from tests.lti.lti_world import SECRET, TOOL, Login, Tool, assert_refused, code_of, sign
 
+pytestmark = pytest.mark.one_database
+
 KEPT = "_parent"
 HEAD = re.compile(r"/s/[A-Za-z0-9_-]{64}(?=/learn/)")
 

@@ -13,6 +13,8 @@ from lti_tool.web.csrf import token_of
 from tests.lti.lti_world import CLIENT_ID, SECRET, TOOL, Tool, code_of
 from tests.lti.test_submission_review import Course
 
+pytestmark = pytest.mark.one_database
+
 PRIVACY = {v.RESOURCE_LINK: None, v.CONTEXT: None, v.AGS_ENDPOINT: None, v.CUSTOM: None}
 SYSTEM_ADMINISTRATOR = "http://purl.imsglobal.org/vocab/lis/v2/system/person#Administrator"
 

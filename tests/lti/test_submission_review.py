@@ -15,7 +15,7 @@ from lti_tool.web.csrf import token_of
 from tests.lti.lti_world import SECRET, TOOL, Moment, Platform, Tool, code_of, register, sign
 from tests.stock import stock
 
-pytestmark = pytest.mark.stocked
+pytestmark = [pytest.mark.stocked, pytest.mark.one_database]
 
 BANK = read_bank()
 INSTRUCTOR = f"{v.MEMBERSHIP}#Instructor"

@@ -13,6 +13,8 @@ from lti_tool.lti.grants import grant_role
 from lti_tool.lti.sessions import end_sessions
 from tests.lti.lti_world import CLIENT_ID, TOOL, Tool, code_of, sign
 
+pytestmark = pytest.mark.one_database
+
 PAGE = {"Accept": "text/html"}
 
 

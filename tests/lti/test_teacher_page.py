@@ -25,7 +25,7 @@ from lti_tool.workflows.enrolled import place_learners_in_scope
 from tests.lti.gradebook_world import UNABLE, Course, new_course
 from tests.lti.lti_world import SECRET, TOOL, Answer, Tool
 
-pytestmark = pytest.mark.stocked
+pytestmark = [pytest.mark.stocked, pytest.mark.one_database]
 
 MEMBERS = "/Members"
 SCOPES = " ".join([*v.AGS_SCOPES, v.SCOPE_MEMBERS])

@@ -19,7 +19,7 @@ from tests.flows.clicks import choose, item_of, send, sit_to_the_end
 from tests.flows.walker import BANK
 from tests.lti.two_sites import KEEPER, MUMBLER, REFUSER, Sites, two_sites
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.one_database]
 
 ABLE = {"DLIT": 3.0, "DGOV": 3.0, "DLEAD": 3.0}
 
