@@ -49,6 +49,13 @@ def house(backend: str, house_of: Callable[[str], House]) -> House:
     return house_of(backend)
 
 
+@pytest.fixture(scope="session")
+def quiet_house(backend: str, empty_database: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """An installation into which nobody walks but who looks: its small agency stays small."""
+    with running_house(empty_database(backend), tmp_path_factory.mktemp(f"quiet-{backend}")) as house:
+        yield house
+
+
 @pytest.fixture
 def sqlite_house(house_of: Callable[[str], House]) -> House:
     """The installation on SQLite, for walks that need a browser or processes of their own."""

@@ -31,8 +31,8 @@ def test_a_teacher_sees_who_stands_where_in_their_own_course_alone(house, learne
     assert MARKUP["th"] not in visible(page)
 
 
-def test_an_executive_sees_shares_and_no_figure_of_a_group_below_five(house):
-    with house.far.browser(EXECUTIVE) as browser:
+def test_an_executive_sees_shares_and_no_figure_of_a_group_below_five(quiet_house):
+    with quiet_house.far.browser(EXECUTIVE) as browser:
         page = browser.open_activity(OVERVIEW)
     text = visible(page)
 
@@ -48,12 +48,12 @@ def test_an_executive_sees_shares_and_no_figure_of_a_group_below_five(house):
         assert HIDDEN in told
 
 
-def test_no_filter_of_the_executive_page_shows_what_is_hidden(house):
-    with house.far.browser(EXECUTIVE) as browser:
+def test_no_filter_of_the_executive_page_shows_what_is_hidden(quiet_house):
+    with quiet_house.far.browser(EXECUTIVE) as browser:
         page = browser.open_activity(OVERVIEW)
         links = sorted({link.replace("&amp;", "&") for link in re.findall(r'href="(/executive/[^"]+\?[^"]+)"', page.text)})
         assert len(links) >= 4
         for link in links:
-            filtered = browser.get(house.url + link)
+            filtered = browser.get(quiet_house.url + link)
             for row in [one for one in rows_of(filtered) if "&lt;img src=x" in one]:
                 assert not re.search(r"\d+\s?%", row), link
