@@ -211,10 +211,13 @@ def test_what_moodle_does_not_check_is_accepted(pair: Pair, changes: dict[str, A
     assert dict(forms_of(form)[-1].fields)["title"] == "แบบประเมิน"
 
 
-@pytest.mark.parametrize("changes", [{"iss": "somebody else"}, {"exp": int(time.time()) - 10}, {"iat": int(time.time()) + 600}])
+@pytest.mark.parametrize("changes", [{"iss": "somebody else"}, {"exp": -10}, {"iat": 600}])
 def test_q31_a_wrong_issuer_an_expired_answer_and_one_from_the_future_are_404_pages(pair: Pair, changes: dict[str, Any]) -> None:
+    now = int(time.time())
+    claims = {name: now + value if isinstance(value, int) else value for name, value in changes.items()}
+
     with pytest.raises(WalkStopped, match="404"):
-        pair.pick(link(), **changes)
+        pair.pick(link(), **claims)
 
 
 def test_q31_another_key_or_none_named_is_a_404_page(pair: Pair) -> None:

@@ -390,7 +390,8 @@ def test_who_has_no_part_in_a_course_comes_for_the_page_that_was_granted(tool: T
     for role, page in (("executive", "executive"), ("administrator", "admin")):
         with tool.database.transaction() as db:
             grant_role(db, issuer=tool.platform.url, client_id=CLIENT_ID, sub=role, role=role, now=tool.moment.now)
-        launched = tool.launch(tool.new_browser(), sub=role, **BARE, **{v.ROLES: [SYSTEM_ADMINISTRATOR], v.CONTEXT: None})
+        claims = {**BARE, v.ROLES: [SYSTEM_ADMINISTRATOR], v.CONTEXT: None, v.LAUNCH_PRESENTATION: {"document_target": "window"}}
+        launched = tool.launch(tool.new_browser(), sub=role, **claims)
         assert page_of(launched) == page
 
 

@@ -120,7 +120,7 @@ class Sites:
 
     def arrived(self, page: Page, wanted: str) -> Frame:
         """The tool's frame, once its address holds these words."""
-        for _ in range(150):
+        for _ in range(600):
             frame = page.frame("activity")
             if frame is not None and wanted in frame.url and frame.evaluate("document.readyState") == "complete":
                 return frame

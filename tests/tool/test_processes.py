@@ -31,7 +31,14 @@ def installation(tmp_path):
     class Started:
         def start(self, *command):
             command = [sys.executable, *command, "--port", str(port)]
-            self.process = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True)
+            self.process = subprocess.Popen(
+                command,
+                env=environment,
+                cwd=tmp_path,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509  the suite may run under nohup
+            )
             return self.process
 
         def processes(self):
