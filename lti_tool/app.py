@@ -15,7 +15,7 @@ from kernel.db import Database
 from lti_tool import errors, health, logs, openapi
 from lti_tool.keys import lrs_pepper
 from lti_tool.settings import Settings, read_settings
-from lti_tool.views import admin, designer, executive, front, learner, lti, platforms, privacy, registration, resource, review, tab, teacher
+from lti_tool.views import admin, designer, executive, front, learner, leave, lti, platforms, privacy, registration, resource, review, tab, teacher
 from lti_tool.web import csrf, fonts, headers, pages
 from lti_tool.web.edge import KaonaApp, reference
 from lti_tool.web.path_sessions import PathSessions
@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock,
     health.register(app)
     openapi.register(app)
     lti.register(app, on_enrolled=lambda db, who: enrolled.place_in_scope(db, who, now=app.clock()))
-    for page in (front, learner, resource, teacher, review, designer, executive, admin, platforms, privacy, tab):
+    for page in (front, learner, resource, teacher, review, designer, executive, admin, platforms, privacy, leave, tab):
         app.register_blueprint(page.blueprint)
     registration.register(app)
     app.register_blueprint(_lrs(app))

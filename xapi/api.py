@@ -112,7 +112,7 @@ def iter_statements_of(db: Session, *, tenant_id: int, agent: Mapping[str, Any])
     """
     identifier = links.identifier_of(agent)
     assert identifier is not None
-    wanted = query.Filter(keys=(links.agent_key(identifier),), ascending=True)
+    wanted = query.Filter(keys=((links.agent_key(identifier),),), ascending=True)
     page: query.Page | None = query.first_page(db.connection(), wanted, tenant_id=tenant_id)
     while page is not None:
         found = query.read_page(db.connection(), page, tenant_id=tenant_id, mine=None)

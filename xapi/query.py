@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, text
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, select, text, union
 from sqlalchemy.sql import Select
 
 from kernel import strictjson
 from kernel.errors import KaonaError
 from xapi.errors import MoreInvalid, StatementNotFound
 from xapi.models import head, link, statement
+from xapi.slices import Slice
 from xapi.vocabulary import MAX_PAGE, MORE_SECONDS
 
 IN_FLIGHT_GRACE = timedelta(seconds=1)
@@ -28,9 +29,9 @@ IN_FLIGHT_GRACE = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a query asks for. `keys`: digests of `links` that a statement must have, the most selective first."""
+    """What a query asks for. `keys`: digests of `links` in groups, of each of which a statement must have one; the most selective first."""
 
-    keys: tuple[bytes, ...] = ()
+    keys: tuple[tuple[bytes, ...], ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 0
@@ -42,8 +43,8 @@ class Filter:
 class Page:
     """One page to read: places above `low` up to `high`, in one order, at most `limit` statements."""
 
-    keys: tuple[str, ...]
-    """Hexadecimal digests."""
+    keys: tuple[tuple[str, ...], ...]
+    """Hexadecimal digests, in groups."""
     low: int
     high: int
     limit: int
@@ -66,7 +67,27 @@ def first_page(db: Connection, wanted: Filter, *, tenant_id: int) -> Page:
         high = min(high, _last_place(db, tenant_id, wanted.until))
     low = _last_place(db, tenant_id, wanted.since) if wanted.since is not None else 0
     limit = min(wanted.limit or MAX_PAGE, MAX_PAGE)
-    return Page(tuple(key.hex() for key in wanted.keys), low, high, limit, wanted.ascending, wanted.format)
+    keys = tuple(tuple(key.hex() for key in group) for group in wanted.keys)
+    return Page(keys, low, high, limit, wanted.ascending, wanted.format)
+
+
+def within(wanted: Filter, part: Slice) -> Filter:
+    """The same question, asked of a slice."""
+    since = max((moment for moment in (wanted.since, part.since) if moment is not None), default=None)
+    until = min((moment for moment in (wanted.until, part.until) if moment is not None), default=None)
+    return replace(wanted, keys=wanted.keys + part.keys, since=since, until=until)
+
+
+def is_in_slice(db: Connection, seq: int, part: Slice, *, tenant_id: int) -> bool:
+    """Whether the statement at a place lies in a slice."""
+    query = select(statement.c.seq).where(statement.c.tenant_id == tenant_id, statement.c.seq == seq)
+    if part.since is not None:
+        query = query.where(statement.c.stored > part.since)
+    if part.until is not None:
+        query = query.where(statement.c.stored <= part.until)
+    for keys in part.keys:
+        query = query.where(_has_one_of(keys, statement.c.seq, tenant_id))
+    return db.execute(query).first() is not None
 
 
 def read_page(db: Connection, page: Page, *, tenant_id: int, mine: bytes | None) -> Found:
@@ -135,7 +156,7 @@ def open_more(token: str, *, owner: str, now: datetime, pepper: bytes) -> Page:
         raise MoreInvalid from None
     if signed_owner != owner or expires < now.timestamp():
         raise MoreInvalid
-    return Page(tuple(keys), low, high, limit, ascending, form)
+    return Page(tuple(map(tuple, keys)), low, high, limit, ascending, form)
 
 
 def iterate(db: Connection, *, tenant_id: int, after: int, batch: int) -> Iterator[Sequence[Any]]:
@@ -148,24 +169,50 @@ def iterate(db: Connection, *, tenant_id: int, after: int, batch: int) -> Iterat
 
 
 def _page_query(page: Page, tenant_id: int, mine: bytes | None) -> Select[Any]:
-    keys = [link.alias() for _ in page.keys]
-    lead = keys[0] if keys else statement
+    groups = sorted((tuple(map(bytes.fromhex, group)) for group in page.keys), key=len)
+    if not groups:
+        return _rows(page, statement, tenant_id, mine)
+    if len(groups[0]) == 1:
+        return _rows_by_keys(page, groups[0][0], groups[1:], tenant_id, mine)
+    # every group has several keys: the first places by each key of one group, together, and of those the first
+    each = [_rows_by_keys(page, key, groups[1:], tenant_id, mine).subquery() for key in groups[0]]
+    found = union(*(select(one.c.seq) for one in each)).subquery()
+    order = found.c.seq.asc() if page.ascending else found.c.seq.desc()
+    at = and_(statement.c.tenant_id == tenant_id, statement.c.seq == found.c.seq)
+    return select(found.c.seq, statement.c.document).select_from(found.join(statement, at)).order_by(order).limit(page.limit + 1)
+
+
+def _rows_by_keys(page: Page, key: bytes, groups: Sequence[tuple[bytes, ...]], tenant_id: int, mine: bytes | None) -> Select[Any]:
+    """The rows of a page that have one key, and one of each of the groups."""
+    lead = link.alias()
     source: Any = lead
-    for table in keys[1:]:
-        source = source.join(table, and_(table.c.tenant_id == tenant_id, table.c.seq == lead.c.seq))
-    if keys:
-        source = source.join(statement, and_(statement.c.tenant_id == tenant_id, statement.c.seq == lead.c.seq))
-    conditions = [table.c.key == bytes.fromhex(key) for table, key in zip(keys, page.keys, strict=True)]
-    if mine is not None:
-        conditions.append(statement.c.authority_key == mine)
+    conditions: list[ColumnElement[bool]] = [lead.c.key == key]
+    for group in groups:
+        if len(group) == 1:
+            other = link.alias()
+            source = source.join(other, and_(other.c.tenant_id == tenant_id, other.c.seq == lead.c.seq))
+            conditions.append(other.c.key == group[0])
+        else:
+            conditions.append(_has_one_of(group, lead.c.seq, tenant_id))
+    source = source.join(statement, and_(statement.c.tenant_id == tenant_id, statement.c.seq == lead.c.seq))
+    return _rows(page, lead, tenant_id, mine).select_from(source).where(*conditions)
+
+
+def _rows(page: Page, lead: FromClause, tenant_id: int, mine: bytes | None) -> Select[Any]:
+    """The rows of a page, `lead` being the table whose places are read in order."""
     order = lead.c.seq.asc() if page.ascending else lead.c.seq.desc()
-    return (
+    rows = (
         select(lead.c.seq, statement.c.document)
-        .select_from(source)
-        .where(lead.c.tenant_id == tenant_id, lead.c.seq > page.low, lead.c.seq <= page.high, statement.c.voided.is_(False), *conditions)
+        .where(lead.c.tenant_id == tenant_id, lead.c.seq > page.low, lead.c.seq <= page.high, statement.c.voided.is_(False))
         .order_by(order)
         .limit(page.limit + 1)
     )
+    return rows if mine is None else rows.where(statement.c.authority_key == mine)
+
+
+def _has_one_of(keys: Sequence[bytes], seq: ColumnElement[int], tenant_id: int) -> ColumnElement[bool]:
+    one = link.alias()
+    return exists().where(one.c.tenant_id == tenant_id, one.c.key.in_(keys), one.c.seq == seq)
 
 
 def _last_place(db: Connection, tenant_id: int, moment: datetime) -> int:

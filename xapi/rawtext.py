@@ -19,15 +19,20 @@ _space = re.compile(r"[ \t\n\r]*").match
 
 def split_batch(text: str) -> list[str]:
     """The texts of an array's elements, in order, without the white space around them."""
-    elements: list[str] = []
-    at = _skip(text, _skip(text, 0) + 1)
+    return [text[start:end] for start, end in elements(text, _skip(text, 0))]
+
+
+def elements(text: str, at: int = 0) -> list[tuple[int, int]]:
+    """Where each element of an array stands: (from, to). `at` is the place of its bracket."""
+    places: list[tuple[int, int]] = []
+    at = _skip(text, at + 1)
     while text[at] != "]":
         end = _decode(text, at)[1]
-        elements.append(text[at:end])
+        places.append((at, end))
         at = _skip(text, end)
         if text[at] == ",":
             at = _skip(text, at + 1)
-    return elements
+    return places
 
 
 def members(text: str, at: int = 0) -> dict[str, tuple[int, int]]:

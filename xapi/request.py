@@ -124,7 +124,7 @@ def read_filter(params: Mapping[str, str], version: str) -> Filter:
     }
     refuse_unknown(params, known)
     boolean(params, "attachments")
-    keys = []
+    keys: list[bytes] = []
     if "registration" in params:
         keys.append(links.registration_key(uuid(params, "registration")))
     related = boolean(params, "related_agents")
@@ -139,7 +139,7 @@ def read_filter(params: Mapping[str, str], version: str) -> Filter:
     if not re.fullmatch(r"\d{1,9}", limit, re.ASCII):
         _refuse("not_number", "limit")
     return Filter(
-        keys=tuple(keys),
+        keys=tuple((key,) for key in keys),
         since=_moment(params, "since", version),
         until=_moment(params, "until", version),
         limit=int(limit),

@@ -95,6 +95,13 @@ REQUEST_RULES: Final[dict[str, dict[str, str]]] = {
         "en": "The alternate request syntax takes the parameter method alone ({place}).",
     },
     "alternate_refused": {"th": "xAPI 2.0 ไม่มีรูปแบบคำขอทางเลือก ({place})", "en": "xAPI 2.0 has no alternate request syntax ({place})."},
+    "not_object": {"th": "{place} ต้องเป็นออบเจกต์ JSON", "en": "The value at {place} must be a JSON object."},
+    "unknown_member": {"th": "ไม่รู้จักสมาชิก {place}", "en": "The member {place} is unknown here."},
+    "not_list": {"th": "{place} ต้องเป็นรายการที่มี 1 ถึง 50 ค่า", "en": "The value at {place} must be a list of 1 to 50 values."},
+    "times_exclude_all": {
+        "th": "ช่วงเวลาไม่มีข้อมูลใดอยู่ภายใน เพราะ {place} ไม่อยู่หลัง since",
+        "en": "Nothing lies between the times: {place} must be after since.",
+    },
     "unknown_scope": {"th": "{place} มีสิทธิ์ที่ไม่รู้จักหรือว่างเปล่า", "en": "The {place} are empty or hold one that xAPI does not know."},
     "name_length": {"th": "{place} ต้องยาว 1 ถึง 200 อักขระ", "en": "The {place} must have 1 to 200 characters."},
 }

@@ -1,4 +1,4 @@
-"""Sessions: one row a launch, named by an opaque cookie. Begun at a launch, looked up at each request, ended by time or a newer launch."""
+"""Sessions: one row a launch, named by an opaque cookie. Begun at a launch, looked up at each request, ended by time, launch or person."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -258,15 +258,46 @@ def hold_session(db: Session, launch: UUID, *, until: datetime) -> None:
     )
 
 
-def end_sessions(db: Session, *, user_id: int) -> int:
-    """Ends every session of a person. Returns how many."""
-    statement = update(Launch).where(Launch.user_id == user_id, Launch.session_hash.is_not(None)).values(_FORGOTTEN)
+def end_session(db: Session, token: str) -> None:
+    """Ends one session, whatever holds it; its pages ask for a new launch."""
+    _end(db, Launch.session_hash == digest(token))
+
+
+def end_other_sessions(db: Session, *, user_id: int, token: str) -> int:
+    """Ends every session of a person but one, those of running sittings too. Returns how many."""
+    return _end(db, Launch.user_id == user_id, Launch.session_hash.is_not(None), Launch.session_hash != digest(token))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that a person could use now."""
+
+    course: str | None
+    begun: datetime
+    seen_at: datetime
+    """At most a minute late."""
+    is_here: bool
+
+
+def list_open_sessions(db: Session, *, user_id: int, token: str, now: datetime) -> list[OpenSession]:
+    """The sessions of a person, the one that asks first, then the newest."""
+    alive = or_(and_(Launch.seen_at > now - IDLE, Launch.expires_at > now), Launch.held_until > now)
+    rows = db.execute(
+        select(Context.title, Launch.created_at, Launch.seen_at, Launch.session_hash)
+        .outerjoin(Context, Context.id == Launch.context_id)
+        .where(Launch.user_id == user_id, Launch.session_hash.is_not(None), alive)
+        .order_by(Launch.id.desc())
+    )
+    found = [OpenSession(title, begun, seen, hashed == digest(token)) for title, begun, seen, hashed in rows]
+    return sorted(found, key=lambda one: not one.is_here)
+
+
+def _end(db: Session, *which: ColumnElement[bool]) -> int:
+    statement = update(Launch).where(*which).values(_FORGOTTEN)
     return int(db.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
 
 
 def sweep_sessions(db: Session, *, now: datetime) -> int:
     """Forgets the cookies and ways back of sessions that are over. Returns how many."""
     over = and_(Launch.expires_at <= now, or_(Launch.held_until.is_(None), Launch.held_until <= now))
-    kept = or_(Launch.session_hash.is_not(None), Launch.return_url.is_not(None), Launch.deep_linking.is_not(None))
-    statement = update(Launch).where(over, kept).values(_FORGOTTEN)
-    return int(db.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
+    return _end(db, over, or_(Launch.session_hash.is_not(None), Launch.return_url.is_not(None), Launch.deep_linking.is_not(None)))

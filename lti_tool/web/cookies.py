@@ -37,6 +37,11 @@ def set_token(response: Response, name: str, value: str, *, max_age: int | None 
         response.set_cookie(_twin(name), value, max_age=max_age, path="/", httponly=True, samesite="Lax")
 
 
+def drop_token(response: Response, name: str) -> None:
+    """Lets the browser forget a cookie."""
+    set_token(response, name, "", max_age=0)
+
+
 def _twin(name: str) -> str:
     return name.removeprefix("__Host-")
 

@@ -26,7 +26,7 @@ from kernel.errors import NotFound
 from lti_tool import models
 from lti_tool.lti import vocabulary as v
 from lti_tool.lti.deep_linking import HandBack
-from lti_tool.lti.sessions import end_sessions, sweep_sessions
+from lti_tool.lti.sessions import end_other_sessions, sweep_sessions
 from lti_tool.web import headers
 from lti_tool.web.edge import without_transaction
 from lti_tool.web.hand_back import hand_back_page
@@ -234,7 +234,7 @@ def test_a_launch_that_asked_for_nothing_gets_no_response(designer: Designer):
 def test_q23_the_return_address_goes_when_the_session_goes(designer: Designer):
     ended, swept = designer.ask(), designer.ask()
     with designer.tool.database.transaction() as db:
-        end_sessions(db, user_id=ended.user_id)
+        end_other_sessions(db, user_id=ended.user_id, token="")
     designer.tool.moment.pass_by(hours=13)
     with designer.tool.database.transaction() as db:
         sweep_sessions(db, now=designer.tool.moment.now)

@@ -13,7 +13,7 @@ from werkzeug.test import Client, TestResponse
 from lti_tool import models
 from lti_tool.lti import vocabulary as v
 from lti_tool.lti.grants import grant_role, revoke_role
-from lti_tool.lti.sessions import end_sessions, hold_session, sweep_sessions
+from lti_tool.lti.sessions import end_other_sessions, hold_session, sweep_sessions
 from lti_tool.web.csrf import token_of
 from lti_tool.web.principal import Role, require
 from tests.lti.lti_world import CLIENT_ID, SECRET, TOOL, Tool, code_of
@@ -150,7 +150,7 @@ def test_a_platform_that_was_switched_off_has_no_sessions(tool: Tool):
 def test_ended_and_swept_sessions_leave_no_way_back(tool: Tool):
     launch = tool.launched()
     with tool.database.transaction() as db:
-        assert end_sessions(db, user_id=tool.rows(models.User)[0].id) == 1
+        assert end_other_sessions(db, user_id=tool.rows(models.User)[0].id, token="") == 1
     assert look(tool, launch).status_code == 401
 
     tool.launched()

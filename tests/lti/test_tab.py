@@ -10,7 +10,7 @@ from werkzeug.test import Client, TestResponse
 from lti_tool import models
 from lti_tool.lti import vocabulary as v
 from lti_tool.lti.grants import grant_role
-from lti_tool.lti.sessions import end_sessions
+from lti_tool.lti.sessions import end_other_sessions
 from tests.lti.lti_world import CLIENT_ID, TOOL, Tool, code_of, sign
 
 pytestmark = pytest.mark.one_database
@@ -134,7 +134,7 @@ def test_a_ticket_opens_its_own_launch_and_a_newer_launch_takes_it_over(tool: To
 def test_a_ticket_ends_with_the_persons_sessions(tool: Tool):
     ticket = ticket_in(framed(tool))
     with tool.database.transaction() as db:
-        end_sessions(db, user_id=1)
+        end_other_sessions(db, user_id=1, token="")
 
     assert code_of(go_on(tool.new_browser(), ticket)) == "ticket_spent"
 

@@ -10,6 +10,7 @@ import assessment.api as assessment
 import roadmap.api as roadmap
 from kernel.ids import derived_uuid
 from kernel.langmap import LangMap
+from lti_tool.lti.sessions import OpenSession
 from lti_tool.views.review import review_values
 from lti_tool.web.principal import Role
 from lti_tool.workflows.privacy import KINDS, Kept
@@ -60,10 +61,15 @@ def message_states(state: Any, now: datetime, launch: UUID, outcome: assessment.
 
     kept = Kept(AGENCY, dict(zip(KINDS, (1, 2, 14, 1, 18, 1, 41, 3, 5), strict=True)), 4)
     whole = Kept(AGENCY, {kind: 1_204 * n for n, kind in enumerate(KINDS[:7], 1)}, 90_112)
-    page = {"mine": kept, "kinds": KINDS, "agency": None, "contact": ""}
+    visits = [
+        OpenSession("การใช้เทคโนโลยีดิจิทัลสำหรับบุคลากรภาครัฐ", now - timedelta(minutes=20), now, is_here=True),
+        OpenSession(None, now - timedelta(hours=3), now - timedelta(minutes=50), is_here=False),
+    ]
+    page = {"mine": kept, "kinds": KINDS, "visits": visits, "agency": None, "contact": ""}
     officer = page | {"agency": whole, "contact": "เจ้าหน้าที่คุ้มครองข้อมูลส่วนบุคคล dpo@opdc.example.go.th"}
     yield state("privacy-own", f"/privacy/{launch}/", "privacy/home.html", lambda: page)
     yield state("privacy-agency", f"/privacy/{launch}/", "privacy/home.html", lambda: officer, Role.ADMINISTRATOR)
+    yield state("left", f"/leave/{launch}/", "launch/left.html", dict)
 
 
 def reviewed(outcome: assessment.Outcome, now: datetime) -> Review:

@@ -32,7 +32,7 @@ from lti_tool.lti.errors import (
 from lti_tool.lti.message import DeepLinkingSettings
 from lti_tool.lti.sessions import Ticket
 from lti_tool.settings import Settings
-from lti_tool.views import admin, designer, executive, front, learner, privacy, tab, teacher
+from lti_tool.views import admin, designer, executive, front, learner, leave, privacy, tab, teacher
 from lti_tool.views import platforms as platform_pages
 from lti_tool.views import registration as registration_page
 from lti_tool.views import resource as resource_page
@@ -1079,6 +1079,7 @@ def create_pages_app(data_dir: Path) -> KaonaApp:
         resource_page,
         review_page,
         privacy,
+        leave,
         designer,
         tab,
     ):
