@@ -5,7 +5,7 @@ Reads the same `Sitting` as real attempts, so what is shown here is what is run.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -35,6 +35,7 @@ class Simulated:
 class Report:
     """Figures over all examinees.
 
+    p95_items          items that 95 in 100 examinees did not exceed
     rmse, bias         of the estimate against the true ability, logits
     max_exposure       highest share of examinees that one item met
     n_never_used       items that nobody met
@@ -44,6 +45,7 @@ class Report:
 
     n: int
     mean_items: float
+    p95_items: float
     rmse: float
     bias: float
     max_exposure: float
@@ -60,10 +62,13 @@ def made_up_bank(n_items: int, seed: int, *, shares: Sequence[float] = (1.0,), c
     return [PoolItem(ItemParams(math.exp(chance.gauss(0.2, 0.3)), chance.gauss(0, 1.2), c), domain) for domain in domains]
 
 
-def simulate(pool: Pool, rules: Rules, *, n: int, seed: int, n_window: int = 1_000_000) -> list[Simulated]:
+def simulate(
+    pool: Pool, rules: Rules, *, n: int, seed: int, n_window: int = 1_000_000, progress: Callable[[int], None] | None = None
+) -> list[Simulated]:
     """Examinees with abilities from N(0, 1), one after the other, each under the exposure that those before have left.
 
     n_window   examinees whose items count for exposure
+    progress   told after each examinee how many there were
     """
     chance = Random(seed)  # noqa: S311  a simulation, not a secret
     done: list[Simulated] = []
@@ -74,7 +79,31 @@ def simulate(pool: Pool, rules: Rules, *, n: int, seed: int, n_window: int = 1_0
         counts.update(done[-1].places)
         if len(done) > n_window:
             counts.subtract(done[-1 - n_window].places)
+        if progress is not None:
+            progress(len(done))
     return done
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """How examinees were judged at a cut; shares 0..1.
+
+    right       of those decided, how many are on the side of the cut where their true ability is; None when nobody was
+    undecided   of all, how many intervals still held the cut at the end: they get no verdict but another chance
+    """
+
+    right: float | None
+    undecided: float
+
+
+def decisions(done: Sequence[Simulated], cut: float, z: float) -> Decisions:
+    """Verdicts by intervals about the estimates.
+
+    z   half width of the interval in standard deviations
+    """
+    decided = [person for person in done if abs(person.estimate - cut) > z * person.sd]
+    right = sum((person.estimate >= cut) == (person.theta >= cut) for person in decided)
+    return Decisions(right / len(decided) if decided else None, 1 - len(decided) / len(done))
 
 
 def _examinee(pool: Pool, rules: Rules, chance: Random, resting: frozenset[int], *, seed: int) -> Simulated:
@@ -95,6 +124,7 @@ def report(pool: Pool, rules: Rules, done: Sequence[Simulated]) -> Report:
     return Report(
         n=n,
         mean_items=n_given / n,
+        p95_items=sorted(len(person.places) for person in done)[math.ceil(0.95 * n) - 1],
         rmse=math.sqrt(sum(error * error for error in errors) / n),
         bias=sum(errors) / n,
         max_exposure=max(uses.values()) / n,

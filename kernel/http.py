@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as ResolveTimeout
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, ClassVar, Protocol
@@ -202,7 +204,7 @@ class GuardedClient:
         """One call, whole or not at all; a redirect comes back as its status.
 
         Raises   OutboundRefused before anything is sent; OutboundFailed with `reason`: one of timeout, unreachable,
-                 broken, too large, encoding. Neither holds a word of the body.
+                 certificate, broken, too large, encoding. Neither holds a word of the body.
         """
         parts, port = self._judged_url(url)
         started = time.monotonic()
@@ -323,6 +325,19 @@ class GuardedClient:
             return pool
 
 
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that the other side asks us to wait, a day at the most, by RFC 9110, section 10.2.3; None when it does not say."""
+    value = headers.get("retry-after", "").strip()
+    if value.isdigit():
+        return float(min(int(value), 86_400))
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(0.0, (moment - now).total_seconds()), 86_400.0)
+
+
 def _real_address(address: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for, else itself."""
     if isinstance(address, IPv6Address):
@@ -336,6 +351,8 @@ def _reason_of(error: Exception, *, is_cut: bool) -> str:
     """Why a call brought nothing: the library counts a refused connection among its timeouts, so that is asked first."""
     if isinstance(error, urllib3.exceptions.NewConnectionError) and not is_cut:
         return "unreachable"
+    if isinstance(error, urllib3.exceptions.SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
+        return "certificate"
     if is_cut or isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         return "timeout"
     return "broken"

@@ -1,5 +1,7 @@
 """What every answer tells the browser: where its parts may come from, who may frame it, what it must not keep or guess."""
 
+from functools import lru_cache
+
 from flask import Flask, Response, g, request
 
 from lti_tool.web.current import this_app
@@ -37,18 +39,22 @@ def allow_form_to(origin: str) -> None:
 
 def protect(response: Response) -> Response:
     """Adds the headers to one answer."""
-    app = this_app()
     origins = () if request.path.startswith(ADMIN) else g.get("frame_origins", ())
-    ancestors = " ".join(("'self'", *origins)) if origins else "'none'"
     headers = response.headers
-    form_origin = g.get("form_origin")
-    policy = POLICY.format(ancestors=ancestors)
-    headers.add("Content-Security-Policy", policy.replace(OWN_FORMS, f"{OWN_FORMS} {form_origin}") if form_origin else policy)
-    headers.add("Referrer-Policy", "strict-origin" if form_origin else "same-origin")  # else the form would say that it comes from nowhere
-    for name, value in ALWAYS:
+    for name, value in _headers_of(origins, g.get("form_origin"), is_dev=this_app().settings.dev_mode):
         headers.add(name, value)
-    if not app.settings.dev_mode:
-        headers.add("Strict-Transport-Security", "max-age=31536000")
     if "Cache-Control" not in headers:
         headers.add("Cache-Control", "no-store")
     return response
+
+
+@lru_cache(maxsize=1024)
+def _headers_of(origins: tuple[str, ...], form_origin: str | None, *, is_dev: bool) -> tuple[tuple[str, str], ...]:
+    """What stands in every answer that these origins may frame and whose form may go to that one."""
+    policy = POLICY.format(ancestors=" ".join(("'self'", *origins)) if origins else "'none'")
+    return (
+        ("Content-Security-Policy", policy.replace(OWN_FORMS, f"{OWN_FORMS} {form_origin}") if form_origin else policy),
+        ("Referrer-Policy", "strict-origin" if form_origin else "same-origin"),  # else the form would say that it comes from nowhere
+        *ALWAYS,
+        *(() if is_dev else (("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),)),
+    )

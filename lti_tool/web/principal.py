@@ -21,7 +21,7 @@ from lti_tool.web.current import this_app
 from lti_tool.web.edge import READING_METHODS
 from lti_tool.web.headers import allow_framing_by
 
-__all__ = ["Principal", "Role", "require"]
+__all__ = ["Principal", "Role", "require", "roles_of"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -71,14 +71,21 @@ def require(*roles: Role) -> Callable[[View], View]:
         def guarded(*arguments: Any, launch: UUID, **named: Any) -> Any:
             g.principal = read_principal(launch)
             if allowed and not allowed & g.principal.roles:
+                log.info("right_missing", launch=str(launch), user=g.principal.user_id, needs=sorted(allowed))
                 raise NotFound
             if request.method not in READING_METHODS:
                 check_origin_and_token(launch)
             return view(*arguments, **named, **({"launch": launch} if wants_launch else {}))
 
+        guarded.kaona_roles = allowed  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     return guard
+
+
+def roles_of(view: Callable[..., Any]) -> frozenset[Role]:
+    """Who may open a view that `require` guards; none in particular: everybody of the launch."""
+    return frozenset(view.kaona_roles)  # type: ignore[attr-defined]
 
 
 def read_principal(launch: UUID) -> Principal:

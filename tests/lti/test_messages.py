@@ -95,10 +95,10 @@ def test_a_launch_in_the_shape_of_each_platform_is_read_alike(shape: str):
     assert (message.message_type, message.sub, message.name, message.roles) == (v.RESOURCE_LINK_REQUEST, "5", "สมชาย ใจดี", {v.Role.LEARNER})
     assert (message.context_id, message.context_title, message.context_label) == ("2", "ทักษะดิจิทัล", "DS101")
     assert (message.link_id, message.link_title, message.activity, message.locale) == ("3", "แบบประเมิน", "roadmap", message.locale)
-    assert (message.locale or "").startswith("th")
+    assert message.locale is None if shape == "openedx" else str(message.locale).startswith("th")
     assert message.line_items_url == f"{LMS}/mod/lti/services.php/2/lineitems?type_id=1"
     assert message.memberships_url is not None
-    assert message.product == {"brightspace": "desire2learn", "blackboard": "BlackboardLearn"}.get(shape, shape)
+    assert message.product == {"brightspace": "desire2learn", "blackboard": "BlackboardLearn", "openedx": None}.get(shape, shape)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -107,10 +107,12 @@ def test_a_deep_linking_request_in_the_shape_of_each_platform_is_read_alike(shap
 
     wanted = message.deep_linking
     assert wanted is not None
-    assert (wanted.accept_types, wanted.accept_multiple, wanted.auto_create) == (("ltiResourceLink",), True, False)
+    is_edx = shape == "openedx"
+    assert wanted.accept_types == (("ltiResourceLink", "link", "html", "image") if is_edx else ("ltiResourceLink",))
+    assert (wanted.accept_multiple, wanted.auto_create) == (True, is_edx)
     assert (message.link_id, message.roles) == (None, {v.Role.INSTRUCTOR})
-    assert wanted.has_data is (shape != "moodle")
-    assert wanted.accept_lineitem is (None if shape == "moodle" else True)
+    assert wanted.has_data is (shape not in {"moodle", "openedx"})
+    assert wanted.accept_lineitem is (None if shape in {"moodle", "openedx"} else True)
 
 
 def test_canvas_sends_numbers_nulls_and_a_link_without_a_title():

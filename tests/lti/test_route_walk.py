@@ -130,3 +130,31 @@ def test_the_stranger_is_at_home_in_the_own_launch(agencies: TwoAgencies):
     pages = [f"/learn/{own}/roadmap", f"/teach/{own}/activities/{agencies.theirs['form']}", f"/executive/{own}/", f"/admin/{own}/"]
 
     assert [agencies.stranger.get(page, base_url=TOOL).status_code for page in pages] == [200, 200, 200, 200]
+
+
+def test_v3_looking_changes_nothing(agencies: TwoAgencies):
+    """ASVS 5.0.0, 3.5.3: an address that is only fetched, as a link or an image of another site can have it, writes no row."""
+    tool, launch, browser = agencies.tool, agencies.own_launch, agencies.stranger
+    with tool.database.reading() as db:
+        user = db.scalars(select(User).where(User.tenant_id != agencies.tenant_id)).one()
+        tenant_id = user.tenant_id
+        own = agencies.theirs | {
+            "person": user.person_uuid,
+            "platform": db.scalars(select(Registration.uuid).where(Registration.tenant_id == tenant_id)).one(),
+        }
+    begun = browser.post(
+        f"/learn/{launch}/assessment/{own['form']}/start", base_url=TOOL, data={"csrf": token_of(launch, SECRET)}, headers={"Origin": TOOL}
+    )
+    own["attempt"] = begun.headers["Location"].rsplit("/", 1)[1]
+    browser.get(begun.headers["Location"], base_url=TOOL)  # the one page that notes: what was shown first, and when
+    before = rows_of(tool, tenant_id)
+
+    statuses = []
+    for rule in (rule for rule in rules_of(tool) if "GET" in (rule.methods or ())):
+        path = tool.app.url_map.bind("x").build(
+            rule.endpoint, {name: own[name] for name in rule.arguments if name != "launch"} | {"launch": launch}
+        )
+        statuses.append(browser.get(path, base_url=TOOL).status_code)
+
+    assert statuses.count(200) > 8
+    assert rows_of(tool, tenant_id) == before

@@ -1,5 +1,6 @@
 """The way out: by the person, from every page, here or everywhere else."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -109,3 +110,14 @@ def test_a_session_in_the_path_ends_as_well(tool: Tool):
 
     assert page.status_code == 200
     assert tool.rows(models.Launch)[0].session_hash is None
+
+
+def test_v16_a_page_that_the_role_may_not_open_leaves_a_line_in_the_log(tool: Tool, capfd: pytest.CaptureFixture[str]):
+    launch = tool.launched()
+    capfd.readouterr()
+
+    assert tool.browser.get(f"/admin/{launch}/", base_url=TOOL, headers=PAGE).status_code == 404
+
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    missing = [line for line in lines if line["event"] == "right_missing"]
+    assert [(line["launch"], line["needs"], line["endpoint"]) for line in missing] == [(str(launch), ["administrator"], "admin.home")]

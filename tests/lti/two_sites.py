@@ -1,23 +1,16 @@
 """Two sites over TLS on this machine, `https://lms.test` and `https://tool.test`, in a Chromium that keeps no third-party cookies."""
 
-import base64
-import hashlib
 import html
 import json
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from playwright.sync_api import Browser, Frame, Page
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
@@ -31,6 +24,7 @@ from lti_tool.lti.tenants import add_tenant
 from lti_tool.settings import Settings
 from lti_tool.web.edge import KaonaApp
 from lti_tool.workflows import content
+from tests.authority import Authority
 from tests.browser import FLAGS, chromium_path
 from tests.lti.lti_world import CLIENT_ID, KEYS, public, register, sign
 
@@ -169,36 +163,11 @@ class Sites:
         return self.app(environ, begin)
 
 
-def authority(folder: Path) -> tuple[Path, Path, str]:
-    """Certificate and key for all names by a certificate authority of our own; and the name by which a browser may trust it."""
-    now = datetime.now(UTC)
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-    life = {"not_valid_before": now - timedelta(days=1), "not_valid_after": now + timedelta(days=2)}
-
-    def builder(name: x509.Name, of: Any) -> x509.CertificateBuilder:
-        made = x509.CertificateBuilder().subject_name(name).issuer_name(ca_name).public_key(of).serial_number(x509.random_serial_number())
-        return made.not_valid_before(life["not_valid_before"]).not_valid_after(life["not_valid_after"])
-
-    ca = builder(ca_name, ca_key.public_key()).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    ca_certificate = ca.sign(ca_key, hashes.SHA256())
-    leaf = builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAMES[0])]), key.public_key())
-    leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in NAMES]), critical=False)
-    leaf = leaf.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    pem = serialization.Encoding.PEM
-    chain, secret = folder / "chain.pem", folder / "key.pem"
-    chain.write_bytes(leaf.sign(ca_key, hashes.SHA256()).public_bytes(pem) + ca_certificate.public_bytes(pem))
-    secret.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    spki = ca_key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return chain, secret, base64.b64encode(hashlib.sha256(spki).digest()).decode()
-
-
 @contextmanager
 def two_sites(database: Database, settings: Settings, chromium: Browser, folder: Path) -> Iterator[Sites]:
     """Everything up, the platform registered, its key set known, the default content loaded."""
-    chain, secret, trusted = authority(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, secret)
+    authority = Authority(folder)
+    context = authority.server_side(NAMES)
     sites: Sites
 
     class Silent(WSGIRequestHandler):
@@ -221,7 +190,7 @@ def two_sites(database: Database, settings: Settings, chromium: Browser, folder:
     rules = ",".join(f"MAP {name} 127.0.0.1" for name in NAMES)
     browser = chromium.browser_type.launch(
         executable_path=chromium_path(),
-        args=[*FLAGS, f"--host-resolver-rules={rules}", f"--ignore-certificate-errors-spki-list={trusted}"],
+        args=[*FLAGS, f"--host-resolver-rules={rules}", f"--ignore-certificate-errors-spki-list={authority.spki}"],
     )
     try:
         sites = Sites(app, browser, tool_url, lms_url, stranger_url, form, {}, [], [], set())

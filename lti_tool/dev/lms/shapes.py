@@ -158,12 +158,44 @@ def sakai(claims: Claims) -> Claims:
     return _with_data(shaped)
 
 
+def openedx(claims: Claims) -> Claims:
+    """Open edX: azp, no language, no product family, roles of nobody beside the real one, deep linking with nothing around it.
+
+    Source   the published package lti-consumer-xblock 11.4: messages, roles and deep linking settings as it builds them
+    """
+    shaped = _living(_without(claims, names.EXT, names.BASIC_OUTCOME, names.LIS, names.LEGACY_USER), HOUR_SECONDS)
+    _course_type(shaped, "CourseOffering")
+    shaped |= {
+        "azp": shaped["aud"],
+        names.ROLES: [f"{_SYSTEM}None", f"{_PERSON}None", *shaped[names.ROLES]],
+        names.TOOL_PLATFORM: {
+            "guid": str(uuid.uuid5(uuid.NAMESPACE_DNS, shaped[names.TOOL_PLATFORM]["name"])),
+            "name": shaped[names.TOOL_PLATFORM]["name"],
+        },
+    }
+    shaped.get(names.LAUNCH_PRESENTATION, {}).pop("locale", None)
+    _roster_version(shaped)
+    if names.DEEP_LINKING_SETTINGS in shaped:
+        shaped = _without(shaped, names.LAUNCH_PRESENTATION, names.TOOL_PLATFORM, names.CUSTOM, names.AGS_ENDPOINT, names.NRPS_SERVICE)
+        shaped[names.DEEP_LINKING_SETTINGS] = {
+            "accept_types": ["ltiResourceLink", "link", "html", "image"],
+            "accept_presentation_document_targets": ["iframe", "window", "embed"],
+            "accept_multiple": True,
+            "auto_create": True,
+            "title": "",
+            "text": "",
+            "deep_link_return_url": shaped[names.DEEP_LINKING_SETTINGS]["deep_link_return_url"],
+        }
+    return shaped
+
+
 SHAPES: Final[Mapping[str, Callable[[Claims], Claims]]] = {
     "moodle": moodle,
     "canvas": canvas,
     "brightspace": brightspace,
     "blackboard": blackboard,
     "sakai": sakai,
+    "openedx": openedx,
 }
 """Every shape by its name."""
 
@@ -199,7 +231,7 @@ def _roster_version(claims: Claims) -> None:
 
 
 def _with_data(claims: Claims) -> Claims:
-    """All of them but Moodle send `data` with a deep linking request, and say whether they take line items."""
+    """All of them but Moodle and Open edX send `data` with a deep linking request, and say whether they take line items."""
     if names.DEEP_LINKING_SETTINGS in claims:
         claims[names.DEEP_LINKING_SETTINGS] |= {"data": _DATA, "accept_lineitem": True}
     return claims
