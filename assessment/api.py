@@ -4,9 +4,11 @@ from assessment.catalogue import load_bank, load_form
 from assessment.commands import (
     close_overdue,
     find_overdue,
+    forget_person,
     forget_previews,
     get_step,
     keep_late_answer,
+    rename_person,
     start_attempt,
     submit_response,
 )
@@ -25,6 +27,7 @@ from assessment.queries import (
     list_rationales,
     newest_attempts,
 )
+from assessment.replay import Replay, replay
 from assessment.views import (
     Answer,
     AreaOutcome,
@@ -62,6 +65,7 @@ __all__ = [
     "OptionView",
     "Outcome",
     "PersonProgress",
+    "Replay",
     "ResponseView",
     "Step",
     "close_overdue",
@@ -69,6 +73,7 @@ __all__ = [
     "count_levels",
     "find_attempt",
     "find_overdue",
+    "forget_person",
     "forget_previews",
     "get_form",
     "get_outcome",
@@ -83,6 +88,8 @@ __all__ = [
     "load_bank",
     "load_form",
     "newest_attempts",
+    "rename_person",
+    "replay",
     "start_attempt",
     "submit_response",
 ]

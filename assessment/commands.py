@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import Table, bindparam, delete, insert, select, update
@@ -26,16 +26,16 @@ from assessment.errors import (
     LateAnswer,
     PresentationNotFound,
 )
-from assessment.estimation import warm
-from assessment.models import AbilityEstimate, Attempt, AttemptEvent, FormVersion, Presentation, Response
-from assessment.outcome import judge_area
+from assessment.models import AbilityEstimate, Attempt, AttemptEvent, FormVersion, ItemVersion, Presentation, Response
 from assessment.pool import CompiledForm, CompiledItem, compiled_form, exposure_of
 from assessment.queries import newest_form
 from assessment.scoring import is_right
 from assessment.sitting import Sitting
+from assessment.verdicts import area_estimates
 from assessment.views import Answer, AttemptStart, ItemView, Step
 from kernel import strictjson
 from kernel.ids import derived_uuid, new_uuid
+from kernel.prepared import Prepared, all_but_id
 
 GRACE: Final = timedelta(seconds=30)
 """Answers that were on their way at the deadline count for so long."""
@@ -49,8 +49,7 @@ MAX_ACTIVE_MS: Final = 86_400_000
 MAX_LATE_VALUE_BYTES: Final = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class _Locked:
+class _Locked(NamedTuple):
     """An attempt whose row is locked until the transaction ends."""
 
     id: int
@@ -65,8 +64,7 @@ class _Locked:
     version_uuid: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(NamedTuple):
     """One presentation and, where there is one, its answer."""
 
     id: int
@@ -97,11 +95,13 @@ _ATTEMPTS: Final = select(
     _version.c.uuid,
 ).join_from(_attempt, _version, _version.c.id == _attempt.c.form_version_id)
 
-_LOCK_MINE: Final = _ATTEMPTS.where(
-    _attempt.c.uuid == bindparam("attempt"), _attempt.c.tenant_id == bindparam("tenant"), _attempt.c.person_uuid == bindparam("person")
-).with_for_update(of=_attempt)
+_LOCK_MINE: Final = Prepared(
+    _ATTEMPTS.where(
+        _attempt.c.uuid == bindparam("attempt"), _attempt.c.tenant_id == bindparam("tenant"), _attempt.c.person_uuid == bindparam("person")
+    ).with_for_update(of=_attempt)
+)
 
-_HISTORY: Final = (
+_HISTORY: Final = Prepared(
     select(
         _presentation.c.id,
         _presentation.c.uuid,
@@ -117,8 +117,8 @@ _HISTORY: Final = (
     .order_by(_presentation.c.position)
 )
 
-_STORE_RESPONSE: Final = insert(_response)
-_STORE_PRESENTATION: Final = insert(_presentation).returning(_presentation.c.id)
+_STORE_RESPONSE: Final = Prepared(insert(_response).values(all_but_id(_response)))
+_STORE_PRESENTATION: Final = Prepared(insert(_presentation).values(all_but_id(_presentation)).returning(_presentation.c.id))
 
 
 def start_attempt(
@@ -248,7 +248,7 @@ def submit_response(
         "theta_after": sitting.ability_at(place).theta,
         "se_after": sitting.ability_at(place).sd,
     }
-    db.execute(_STORE_RESPONSE, row)
+    _STORE_RESPONSE.count(db, row)
     reason = sitting.finish_reason() or ("time" if now >= attempt.deadline_at else None)
     choice = None if reason else sitting.next_item(exposure_of(db, form).resting())
     if choice is None:
@@ -272,7 +272,41 @@ def keep_late_answer(db: Session, late: LateAnswer) -> None:
 
 def forget_previews(db: Session, *, tenant_id: int, person_uuid: UUID) -> int:
     """Removes the previews of one look through a learner's eyes, with all their rows. Returns how many attempts."""
-    ids = list(db.scalars(select(Attempt.id).where(Attempt.tenant_id == tenant_id, Attempt.person_uuid == person_uuid, Attempt.is_preview)))
+    return _forget(db, Attempt.tenant_id == tenant_id, Attempt.person_uuid == person_uuid, Attempt.is_preview)
+
+
+def rename_person(db: Session, *, tenant_id: int, person_uuid: UUID, new_uuid: UUID) -> int:
+    """Makes the attempts of one person those of another, of whom nothing is known yet. Returns how many."""
+    mine = (Attempt.tenant_id == tenant_id, Attempt.person_uuid == person_uuid)
+    return len(db.scalars(update(Attempt).where(*mine).values(person_uuid=new_uuid).returning(Attempt.id)).all())
+
+
+def forget_person(db: Session, *, tenant_id: int, person_uuid: UUID, keep_as: UUID | None) -> int:
+    """Removes the attempts of a person.
+
+    keep_as   who has the finished ones from now on, without the person's own words (answers that are free text, and late ones), so that
+              what they say of items stays; None removes them too
+    Returns   how many attempts the person had
+    """
+    mine = (Attempt.tenant_id == tenant_id, Attempt.person_uuid == person_uuid)
+    if keep_as is None:
+        return _forget(db, *mine)
+    n_gone = _forget(db, *mine, Attempt.state == "open")
+    kept = select(Attempt.id).where(*mine)
+    in_words = (
+        select(Presentation.id)
+        .join(ItemVersion, ItemVersion.id == Presentation.item_version_id)
+        .where(Presentation.attempt_id.in_(kept), ItemVersion.kind == "short_text")
+    )
+    options = {"synchronize_session": False}
+    db.execute(update(Response).where(Response.presentation_id.in_(in_words)).values(value="").execution_options(**options))
+    db.execute(delete(AttemptEvent).where(AttemptEvent.attempt_id.in_(kept)).execution_options(**options))
+    return n_gone + rename_person(db, tenant_id=tenant_id, person_uuid=person_uuid, new_uuid=keep_as)
+
+
+def _forget(db: Session, *which: Any) -> int:
+    """Removes attempts with all their rows. Returns how many."""
+    ids = list(db.scalars(select(Attempt.id).where(*which)))
     for table in (Response, Presentation, AttemptEvent, AbilityEstimate):
         db.execute(delete(table).where(table.attempt_id.in_(ids)))
     db.execute(delete(Attempt).where(Attempt.id.in_(ids)))
@@ -310,14 +344,14 @@ def close_overdue(db: Session, *, now: datetime, limit: int, only: UUID | None =
 
 def _lock(db: Session, attempt_uuid: UUID, *, tenant_id: int, person_uuid: UUID) -> _Locked:
     """The person's attempt, its row locked: requests on one attempt go one after the other."""
-    row = db.execute(_LOCK_MINE, {"attempt": attempt_uuid, "tenant": tenant_id, "person": person_uuid}).first()
+    row = _LOCK_MINE.first(db, {"attempt": attempt_uuid, "tenant": tenant_id, "person": person_uuid})
     if row is None:
         raise AttemptNotFound
-    return _Locked(*tuple[Any, ...](row))
+    return _Locked(*row)
 
 
 def _history(db: Session, attempt_id: int) -> list[_Shown]:
-    return [_Shown(*row) for row in db.execute(_HISTORY, {"attempt": attempt_id})]
+    return [_Shown(*row) for row in _HISTORY.rows(db, {"attempt": attempt_id})]
 
 
 def _saved_before(history: Sequence[_Shown]) -> datetime | None:
@@ -352,7 +386,7 @@ def _present(db: Session, attempt: _Locked, form: CompiledForm, choice: Choice, 
         "rested": list(choice.rested),
         "waived": choice.waived,
     }
-    presentation_id = db.execute(_STORE_PRESENTATION, row).scalar_one()
+    [(presentation_id,)] = _STORE_PRESENTATION.rows(db, row)
     if not attempt.is_preview:
         exposure_of(db, form).note(choice.place, is_first=position == 1)
     return _Shown(presentation_id, presentation_uuid, position, item.item_id, order, None, None, None)
@@ -372,29 +406,8 @@ def _finish(db: Session, attempt: _Locked, form: CompiledForm, sitting: Sitting,
 
     now   the moment of its end: the deadline where time ran out unseen, however late that is noticed
     """
-    document = form.document
-    estimates = []
-    for number, domain in enumerate(document.domains):
-        answers = [(form.pool.items[place].params, right) for place, right in sitting.taken if form.pool.items[place].domain == number]
-        posterior = sitting.posterior(number)
-        verdict = judge_area(posterior, form.rules.cuts[number], n_items=len(answers), min_items_for_level=document.min_items_for_level)
-        estimates.append(
-            {
-                "tenant_id": attempt.tenant_id,
-                "attempt_id": attempt.id,
-                "domain": domain.code,
-                "theta": verdict.ability.theta,
-                "se": verdict.ability.sd,
-                "wle": warm(answers),
-                "n_items": len(answers),
-                "n_right": sum(right for _, right in answers),
-                "level": verdict.level,
-                "p_levels": list(verdict.p_levels),
-                "is_borderline": verdict.is_borderline,
-                "is_indicative": verdict.is_indicative,
-                "posterior": posterior,
-            }
-        )
+    whose = {"tenant_id": attempt.tenant_id, "attempt_id": attempt.id}
+    estimates = [whose | row for row in area_estimates(form, sitting)]
     db.execute(insert(AbilityEstimate), estimates)
     db.execute(
         update(Attempt)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -239,6 +240,25 @@ def score_persons(bank: Path, responses: Path, *, as_json: bool) -> None:
         print_json({"persons": persons})
     else:
         print_rows([{"row": number} | _rounded(person) for number, person in enumerate(persons, 1)], ["row", "eap", "sd", "wle", "map"])
+
+
+@items.command("replay")
+@click.argument("attempt", type=click.UUID)
+@json_option
+def replay_attempt(attempt: UUID, *, as_json: bool) -> None:
+    """Compute a stored attempt again from what it pins; exit 1 when anything differs from what is stored."""
+    with transaction() as (db, _):
+        found = assessment.replay(db, attempt)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        click.echo(f"{found.form} version {found.form_version}, {len(found.answers)} answers, end: {found.finish_reason or 'still open'}")
+        print_rows([_rounded(asdict(answer)) for answer in found.answers], ["position", "item", "version", "is_right", "theta", "se"])
+        click.echo("every pick and estimate is as stored" if not found.differences else f"{len(found.differences)} differences")
+    for difference in found.differences:
+        click.echo(difference, err=True)
+    if found.differences:
+        raise click.exceptions.Exit(1)
 
 
 def _progress() -> Callable[[str], None]:

@@ -5,13 +5,12 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from assessment import api
 from assessment.draws import draw
-from assessment.estimation import warm
-from assessment.models import AbilityEstimate, Attempt, FormVersion, Presentation, Response
-from assessment.outcome import judge_area
-from assessment.pool import compiled_form
+from assessment.errors import AttemptNotFound
+from assessment.models import Attempt, Presentation, Response
 
 
 def guess(seed):
@@ -29,36 +28,50 @@ def sit_many(sitter, make, n):
     return persons
 
 
-def test_a_stored_attempt_replays_identically(sitter, make):
+def test_a10_a_stored_attempt_replays_to_the_bit(sitter, make):
     person = sit_many(sitter, make, 12)[-1]
 
     with person.database.reading() as db:
-        attempt = db.scalars(select(Attempt).where(Attempt.uuid == person.attempt)).one()
-        form = compiled_form(db, db.scalars(select(FormVersion.uuid)).one())
-        rows = db.execute(
-            select(Presentation, Response)
-            .join(Response, Response.presentation_id == Presentation.id)
-            .where(Presentation.attempt_id == attempt.id)
-            .order_by(Presentation.position)
-        ).all()
-        sitting = form.new_sitting(attempt.seed, attempt.seen_item_ids)
-        for shown, response in rows:
-            assert sitting.finish_reason() is None
-            choice = sitting.next_item(frozenset(shown.rested))
-            assert form.items[choice.place].item_id == shown.item_id
-            assert form.items[choice.place].version_id == shown.item_version_id
-            sitting.answer(choice.place, response.score == 1)
-            ability = sitting.ability_at(choice.place)
-            assert (ability.theta, ability.sd) == (response.theta_after, response.se_after)
-        assert sitting.finish_reason() == attempt.finish_reason
-        for number, domain in enumerate(form.document.domains):
-            stored = db.get(AbilityEstimate, (attempt.id, domain.code))
-            answers = [(form.pool.items[place].params, right) for place, right in sitting.taken if form.pool.items[place].domain == number]
-            verdict = judge_area(sitting.posterior(number), form.rules.cuts[number], n_items=len(answers), min_items_for_level=6)
-            assert stored.posterior == sitting.posterior(number)
-            assert (stored.theta, stored.se, stored.wle) == (verdict.ability.theta, verdict.ability.sd, warm(answers))
-            assert stored.p_levels == list(verdict.p_levels)
-        assert any(shown.rested for shown, _ in db.execute(select(Presentation, Response).join(Response)))
+        found = api.replay(db, person.attempt)
+        answers = select(Response.theta_after, Response.se_after).join(Presentation).order_by(Presentation.position)
+        stored = db.execute(answers.join(Attempt, Attempt.id == Response.attempt_id).where(Attempt.uuid == person.attempt)).all()
+        assert any(rested for (rested,) in db.execute(select(Presentation.rested)))
+
+    assert found.differences == ()
+    assert [(answer.theta, answer.se) for answer in found.answers] == [tuple(row) for row in stored]
+    assert found.finish_reason in {"precise", "max_items"}
+    assert found.areas.keys() == {"DLIT", "DGOV", "DLEAD"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE response SET score = 1 - score WHERE id = {response}", "position 3: the answer scores"),
+        ("UPDATE response SET theta_after = theta_after + 0.0000000001 WHERE id = {response}", "position 3: "),
+        ("UPDATE attempt SET seed = seed + 1 WHERE id = {attempt}", "was shown"),
+        ("UPDATE ability_estimate SET level = 3 - level WHERE attempt_id = {attempt} AND domain = 'DGOV'", "area DGOV: level"),
+        (
+            "UPDATE attempt SET finish_reason = CASE finish_reason WHEN 'precise' THEN 'max_items' ELSE 'precise' END WHERE id = {attempt}",
+            "is stored",
+        ),
+    ],
+)
+def test_a10_whatever_was_changed_afterwards_is_told(sitter, make, statement, told):
+    person = sitter(seed=5, bank=make.bank(n_per_domain=30))
+    person.start()
+    person.sit(guess(5))
+    with person.database.transaction() as db:
+        attempt = db.scalars(select(Attempt.id).where(Attempt.uuid == person.attempt)).one()
+        third = select(Response.id).join(Presentation).where(Presentation.attempt_id == attempt, Presentation.position == 3)
+        db.execute(text(statement.format(attempt=attempt, response=db.scalars(third).one())))
+
+    with person.database.reading() as db:
+        assert any(told in difference for difference in api.replay(db, person.attempt).differences)
+
+
+def test_a_replay_of_no_attempt_is_refused(sitter):
+    with sitter().database.reading() as db, pytest.raises(AttemptNotFound):
+        api.replay(db, uuid.UUID(int=7))
 
 
 def test_an_outcome_agrees_with_its_responses(sitter):
