@@ -6,7 +6,6 @@ serve any request. An answer: lock the attempt, read its history, store the answ
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID

@@ -5,6 +5,7 @@ members given twice, NUL in a text, nesting beyond a bound.
 """
 
 import json
+import re
 from typing import Any, ClassVar
 
 import orjson
@@ -13,6 +14,10 @@ from kernel.errors import Invalid
 
 MAX_DEPTH = 100
 """Levels of nesting that any of our documents may need, with room to spare."""
+
+
+_SPACES = " \t\n\r"
+_space = re.compile(rf"[{_SPACES}]*").match
 
 
 class InvalidJson(Invalid):
@@ -34,22 +39,55 @@ def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
     Source     RFC 8259; RFC 7493, section 2.3 (unique member names)
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    if b"\\u0000" in raw or b"\x00" in raw:
-        _refuse_nul(raw)
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise InvalidJson(reason=str(error)) from None
-    if _depth_exceeds(value, max_depth):
-        raise InvalidJson(reason=f"nested deeper than {max_depth} levels")
+    value = _parsed(raw)
+    _refuse_depth(value, raw.count(b"{") + raw.count(b"["), max_depth)
     _refuse_repeated_members(raw)
     return value
+
+
+def loads_with_texts(data: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[Any, list[str]]:
+    """One JSON value, and the texts of its elements if it is an array, else its own; without the white space around them.
+
+    The same rules as those of `loads`, in one pass less than reading the value and then looking for its elements.
+    """
+    value, text = _parsed(data), data.decode()
+    if not isinstance(value, list):
+        _refuse_depth(value, text.count("{") + text.count("["), max_depth)
+        _refuse_repeated_members(data)
+        return value, [text.strip(_SPACES)]
+    texts = []
+    at = _skip(text, _skip(text, 0) + 1)
+    try:
+        for _ in value:
+            end = _scan(text, at)[1]
+            texts.append(text[at:end])
+            at = _skip(text, _skip(text, end) + 1)  # behind the comma
+    except RecursionError:
+        raise InvalidJson(reason=f"nested deeper than {max_depth} levels") from None
+    for element, its_text in zip(value, texts, strict=True):
+        _refuse_depth(element, its_text.count("{") + its_text.count("["), max_depth - 1)
+    return value, texts
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
     """One value as compact UTF-8 JSON; UUIDs and aware times are written by their standard forms."""
     options = orjson.OPT_UTC_Z | (orjson.OPT_SORT_KEYS if sort_keys else 0)
     return orjson.dumps(value, option=options)
+
+
+def _parsed(raw: bytes) -> Any:
+    if b"\\u0000" in raw or b"\x00" in raw:
+        _refuse_nul(raw)
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(reason=str(error)) from None
+
+
+def _refuse_depth(value: Any, n_brackets: int, bound: int) -> None:
+    """Passes a value nested no deeper than a bound; few brackets cannot be deep."""
+    if n_brackets > bound and _depth_exceeds(value, bound):
+        raise InvalidJson(reason=f"nested deeper than {bound} levels")
 
 
 def _refuse_nul(raw: bytes) -> None:
@@ -100,3 +138,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
     names = [name for name, _ in pairs]
     repeated = next(name for place, name in enumerate(names) if name in names[:place])
     raise InvalidJson(reason=f"the member {repeated!r} is given twice")
+
+
+_scan = json.JSONDecoder(object_pairs_hook=_unique).raw_decode
+
+
+def _skip(text: str, at: int) -> int:
+    return _space(text, at).end()  # type: ignore[union-attr]  # the pattern matches the empty text too

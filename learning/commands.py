@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -144,6 +144,21 @@ class _Draft:
     def says_the_same_as(self, stored: PathRow) -> bool:
         """Whether a stored version has these steps and notes."""
         return stored.notes == self.notes and [_values_of(step) for step in stored.steps] == self.steps
+
+
+def rename_person(db: Session, *, tenant_id: int, person_uuid: UUID, new_uuid: UUID) -> int:
+    """Makes the path of one person that of another, who has none yet. Returns how many versions it has."""
+    mine = (PathRow.tenant_id == tenant_id, PathRow.person_uuid == person_uuid)
+    return len(db.scalars(update(PathRow).where(*mine).values(person_uuid=new_uuid).returning(PathRow.id)).all())
+
+
+def forget_person(db: Session, *, tenant_id: int, person_uuid: UUID) -> int:
+    """Removes a person's path in all its versions, with what the person has marked on it. Returns how many versions."""
+    versions = select(PathRow.id).where(PathRow.tenant_id == tenant_id, PathRow.person_uuid == person_uuid)
+    ids = list(db.scalars(versions))
+    db.execute(delete(PathStepRow).where(PathStepRow.path_id.in_(ids)))
+    db.execute(delete(PathRow).where(PathRow.id.in_(ids)))
+    return len(ids)
 
 
 def _draft(db: Session, standpoint: Standpoint, newest: PathRow | None, edges: Edges, offer: Offer, *, today: date) -> _Draft:

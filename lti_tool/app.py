@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
-from flask import Flask, g, request
+from flask import Flask, g
 from flask_babel import Babel
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -12,12 +11,30 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import xapi.api as xapi
 from kernel.clock import Clock, system_clock
 from kernel.db import Database
+from kernel.http import GuardedClient
 from lti_tool import errors, health, logs, openapi
 from lti_tool.keys import lrs_pepper
+from lti_tool.lti.tenants import find_tenant_id
 from lti_tool.settings import Settings, read_settings
-from lti_tool.views import admin, designer, executive, front, learner, leave, lti, platforms, privacy, registration, resource, review, tab, teacher
+from lti_tool.views import (
+    admin,
+    designer,
+    executive,
+    front,
+    learner,
+    leave,
+    lti,
+    platforms,
+    privacy,
+    records,
+    registration,
+    resource,
+    review,
+    tab,
+    teacher,
+)
 from lti_tool.web import csrf, fonts, headers, pages
-from lti_tool.web.edge import KaonaApp, reference
+from lti_tool.web.edge import KaonaApp, name_request
 from lti_tool.web.path_sessions import PathSessions
 from lti_tool.workflows import enrolled, statements_arrived
 
@@ -33,12 +50,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock,
     database   opened from the settings by default
     """
     settings = settings or read_settings()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, name_request)
     app = KaonaApp("lti_tool", template_folder="../templates", static_folder="static")
     app.settings = settings
     app.clock = clock
     app.secret = settings.secret_key
-    app.database = database or Database(settings.resolved_database_url, pool_size=settings.pool_size)
+    app.database = database or Database(settings.resolved_database_url, pool_size=settings.pool_size, replica_url=settings.replica_url)
     app.config.update(MAX_CONTENT_LENGTH=MAX_CONTENT_LENGTH, MAX_FORM_MEMORY_SIZE=MAX_CONTENT_LENGTH, SEND_FILE_MAX_AGE_DEFAULT=86_400)
     app.wsgi_app = PathSessions(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
@@ -52,11 +69,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock,
     health.register(app)
     openapi.register(app)
     lti.register(app, on_enrolled=lambda db, who: enrolled.place_in_scope(db, who, now=app.clock()))
-    for page in (front, learner, resource, teacher, review, designer, executive, admin, platforms, privacy, leave, tab):
+    for page in (front, learner, resource, teacher, review, designer, executive, admin, platforms, records, privacy, leave, tab):
         app.register_blueprint(page.blueprint)
     registration.register(app)
     app.register_blueprint(_lrs(app))
-    app.before_request(_bind_log_context)
+    app.before_request(_begin_with_nobody)
     return app
 
 
@@ -64,7 +81,18 @@ def _lrs(app: KaonaApp) -> Any:
     def on_stored(db: Session, tenant_id: int, statements: Sequence[dict[str, Any]]) -> None:
         statements_arrived.take_in(db, tenant_id=tenant_id, statements=statements, now=app.clock())
 
-    return xapi.create_lrs(app.database, clock=app.clock, on_stored=on_stored, key_pepper=lrs_pepper(app.secret))
+    return xapi.create_lrs(
+        app.database,
+        clock=app.clock,
+        on_stored=on_stored,
+        key_pepper=lrs_pepper(app.secret),
+        requests_per_minute=app.settings.lrs_requests_per_minute,
+        redis_url=app.settings.redis_url,
+        identity_providers=app.settings.lrs_identity_providers,
+        tenant_of=find_tenant_id,
+        http=GuardedClient.from_settings(app.settings),
+        max_waiting=min(app.settings.lrs_max_waiting, app.settings.web_threads - 1),
+    )
 
 
 def _add_languages(app: Flask) -> None:
@@ -75,7 +103,5 @@ def _add_languages(app: Flask) -> None:
     Babel(app, locale_selector=pages.page_language)
 
 
-def _bind_log_context() -> None:
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(reference=reference(), endpoint=request.endpoint)
+def _begin_with_nobody() -> None:
     g.principal = None

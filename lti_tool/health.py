@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
@@ -72,10 +73,17 @@ def register(app: KaonaApp) -> None:
     def count(response: Response) -> Response:
         endpoint = request.endpoint or "none"
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
-        REQUESTS.labels(endpoint, request.method if request.method in METHODS else "other", response.status_code).inc()
-        DURATION.labels(endpoint).observe(seconds)
-        log.debug("answered", status=response.status_code, milliseconds=round(seconds * 1000, 1))
+        requests, duration = _series(endpoint, request.method if request.method in METHODS else "other", response.status_code)
+        requests.inc()
+        duration.observe(seconds)
+        if app.settings.log_level == "DEBUG":
+            log.debug("answered", status=response.status_code, milliseconds=round(seconds * 1000, 1))
         return response
+
+
+@lru_cache(maxsize=4096)
+def _series(endpoint: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(endpoint, method, status), DURATION.labels(endpoint)
 
 
 def _is_from_this_machine() -> bool:

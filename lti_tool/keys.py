@@ -20,3 +20,8 @@ def lrs_pepper(secret: bytes) -> bytes:
 def state_key(secret: bytes) -> bytes:
     """The key that seals the states of logins."""
     return derive(secret, "kaona login states")
+
+
+def erasure_key(secret: bytes) -> bytes:
+    """The key under which erased people are remembered, so that a restored backup can be rid of them again."""
+    return derive(secret, "kaona erasure list")

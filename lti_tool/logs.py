@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import structlog
+from structlog.typing import Processor
 
 FORBIDDEN = frozenset({
     "id_token", "token", "access_token", "client_assertion", "authorization", "cookie", "secret", "password", "state", "nonce",
@@ -15,12 +16,16 @@ FORBIDDEN = frozenset({
 """Keys whose values never reach a log line."""
 
 
-def configure(level: str) -> None:
-    """Sets up the process's log: JSON lines, UTC times, secrets struck out."""
+def configure(level: str, *processors: Processor) -> None:
+    """Sets up the process's log: JSON lines, UTC times, secrets struck out.
+
+    processors   what else goes into each line
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            *processors,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _strike_out,

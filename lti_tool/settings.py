@@ -8,11 +8,12 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -52,6 +53,11 @@ class Settings(BaseModel):
     database_url: str = Field(
         default="",
         description="SQLAlchemy address of the database; empty means a SQLite file in `DATA_DIR`. PostgreSQL: `postgresql+psycopg://user@host/name`.",
+    )
+    replica_url: str = Field(
+        default="",
+        description="Address of a streaming replica of the database (PostgreSQL): the record store reads statements there, and from "
+        "`DATABASE_URL` while it is away.",
     )
     public_url: str = Field(
         default="http://127.0.0.1:8000",
@@ -96,6 +102,28 @@ class Settings(BaseModel):
         max_length=200,
         description="Who answers questions on personal data, shown on the page of what is kept: a name with an address or telephone.",
     )
+    redis_url: str = Field(
+        default="",
+        description="Redis in which all processes count requests together (`redis://host:6379/0`), by the extra `redis`; "
+        "empty: each counts for itself.",
+    )
+    lrs_requests_per_minute: int = Field(
+        default=60_000,
+        ge=0,
+        le=10_000_000,
+        description="Requests of one credential of the record store in a minute, where it has no bound of its own; 0 for no bound.",
+    )
+    lrs_max_waiting: int = Field(
+        default=4,
+        ge=0,
+        le=63,
+        description="Consumers of feeds that wait or are sent a stream at once in each web process. Each holds one of `KAONA_WEB_THREADS`; "
+        "one thread is always left to the others.",
+    )
+    lrs_identity_providers: tuple[Any, ...] = Field(
+        default=(),
+        description="Issuers whose tokens the record store takes, as a JSON list; its members are told in docs/record-store.md.",
+    )
     metrics_public: bool = Field(
         default=False, description="`true` lets other machines read `/metrics`; else only a direct request from this machine is answered."
     )
@@ -139,6 +167,13 @@ class Settings(BaseModel):
             raise ValueError("a database in memory cannot be used, each process would have its own; write sqlite:///FILE")
         return value
 
+    @field_validator("replica_url")
+    @classmethod
+    def _replica_is_postgresql(cls, value: str) -> str:
+        if value and not value.startswith(("postgresql:", "postgres:", "postgresql+psycopg:")):
+            raise ValueError("write it as postgresql+psycopg://user@host/name; only PostgreSQL has replicas")
+        return cls._database_is_known(value)
+
     @field_validator("allowed_networks")
     @classmethod
     def _networks_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -155,6 +190,29 @@ class Settings(BaseModel):
         if not all(PORT.fullmatch(port) and 0 < int(port) <= MAX_PORT for port in value):
             raise ValueError("write port numbers from 1 to 65535 in the digits 0 to 9, comma separated")
         return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_can_be_used(cls, value: str) -> str:
+        if value and not re.match(r"(?:redis|rediss|redis\+unix|redis\+sentinel|redis\+cluster)://", value):
+            raise ValueError("write it as redis://host:port/number, rediss://, redis+sentinel:// or redis+cluster://")
+        if value and not all(find_spec(name) for name in ("limits", "redis")):
+            raise ValueError("its client is not installed; install it by: pip install 'kaona[redis]'")
+        return value
+
+    @field_validator("lrs_identity_providers", mode="before")
+    @classmethod
+    def _providers_are_whole(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        from xapi.api import IdentityProvider  # noqa: PLC0415  most installations have none, and commands need not load the record store
+
+        try:
+            return TypeAdapter(tuple[IdentityProvider, ...]).validate_json(value)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = "/".join(map(str, fault["loc"])) or "the whole"
+            raise ValueError(f"at {place}: {str(fault['msg']).removeprefix('Value error, ')}; see docs/record-store.md") from None
 
     @field_validator("secret_key_file")
     @classmethod
@@ -174,7 +232,7 @@ class Settings(BaseModel):
     @property
     def dev_mode(self) -> bool:
         """True on loopback HTTP: cookies go without Secure, and platforms on loopback may be called."""
-        return urlsplit(self.public_url).scheme == "http"
+        return self.public_url.partition(":")[0].lower() == "http"
 
     @property
     def resolved_database_url(self) -> str:

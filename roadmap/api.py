@@ -5,6 +5,7 @@ Functions take the caller's session and never commit; they give frozen values an
 
 from roadmap.commands import (
     adopt_framework,
+    forget_person,
     leave_scope,
     load_frameworks,
     place_people,
@@ -12,6 +13,7 @@ from roadmap.commands import (
     rebuild,
     record_statements,
     remove_target,
+    rename_person,
     review_link,
     set_target,
 )
@@ -73,6 +75,7 @@ __all__ = [
     "evidence_of",
     "figures",
     "find_person",
+    "forget_person",
     "get_framework",
     "leave_scope",
     "list_frameworks",
@@ -86,6 +89,7 @@ __all__ = [
     "rebuild",
     "record_statements",
     "remove_target",
+    "rename_person",
     "review_link",
     "set_target",
     "standing_of",

@@ -256,6 +256,36 @@ def leave_scope(db: Session, *, tenant_id: int, person_uuid: UUID, now: datetime
     return db.execute(left).first() is not None
 
 
+def rename_person(db: Session, *, tenant_id: int, person_uuid: UUID, new_uuid: UUID) -> int:
+    """Makes scope, evidence and attainment of one person those of another, of whom nothing is known yet.
+
+    It is what a rebuild makes of statements in which the person's name was changed in the same way.
+    Returns  how many pieces of evidence there are
+    """
+    _wait_turn(db, "person", tenant_id, {person_uuid, new_uuid})
+    n_evidence = 0
+    for model in (PersonScope, Attainment, Evidence):
+        table: Any = model.__table__
+        mine = (table.c.tenant_id == tenant_id, table.c.person_uuid == person_uuid)
+        n_evidence = len(db.execute(table.update().where(*mine).values(person_uuid=new_uuid).returning(table.c.tenant_id)).all())
+    return n_evidence
+
+
+def forget_person(db: Session, *, tenant_id: int, person_uuid: UUID, keep_as: UUID | None) -> int:
+    """Takes a person out of the agency's scope, without a trace of role or unit, and removes evidence and attainment.
+
+    keep_as   who has evidence and attainment from now on, because their statements stay under that name; None removes both
+    Returns   how many pieces of evidence there were
+    """
+    mine = {model: (model.tenant_id == tenant_id, model.person_uuid == person_uuid) for model in (PersonScope, Attainment, Evidence)}
+    db.execute(delete(PersonScope).where(*mine[PersonScope]))
+    if keep_as is not None:
+        return rename_person(db, tenant_id=tenant_id, person_uuid=person_uuid, new_uuid=keep_as)
+    _wait_turn(db, "person", tenant_id, {person_uuid})
+    db.execute(delete(Attainment).where(*mine[Attainment]))
+    return len(db.scalars(delete(Evidence).where(*mine[Evidence]).returning(Evidence.uuid)).all())
+
+
 def record_statements(db: Session, *, tenant_id: int, statements: Sequence[Mapping[str, Any]], home_page: str | None = None) -> Recorded:
     """Evidence and attainment from statements, in the caller's transaction. The same statement again changes nothing.
 

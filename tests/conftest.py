@@ -1,21 +1,26 @@
 """What every test may ask for: a real database of each kind, and a moment that stands still."""
 
+import functools
+import gc
 import itertools
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
-from sqlalchemy import MetaData, create_engine, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 from sqlalchemy.engine import make_url
+from werkzeug.routing import Rule
 
+import kernel.db
 from kernel.db import Base, Database
 
 if TYPE_CHECKING:
@@ -66,15 +71,58 @@ class KeptTemplates(BytecodeCache):
         self._kept[bucket.key] = bucket.bytecode_to_string()
 
 
+class KeptStatements:
+    """Compiled SQL, shared by all engines of a test process: each test opens a database of its own, of one of two kinds."""
+
+    def __init__(self, new_engine: Callable[..., Engine]) -> None:
+        self._new_engine = new_engine
+        self._first: dict[str, Engine] = {}
+        self._compiled: dict[Any, Any] = {}
+
+    def __call__(self, url: str, **options: Any) -> Engine:
+        engine = self._new_engine(url, **options)
+        first = self._first.setdefault(engine.name, engine)
+        if getattr(first.dialect, "server_version_info", None):  # it has met its database
+            engine.dialect = first.dialect  # what is compiled is kept by dialect
+        else:
+            self._first[engine.name] = engine
+        engine.update_execution_options(compiled_cache=self._compiled)
+        return engine
+
+
+class LateRule(Rule):
+    """An address whose builders, two small programs, are compiled when somebody asks for a link to it, not when an application starts."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., Any]:
+        compiled = functools.cache(super()._compile_builder)
+        return lambda rule, /, **values: compiled(append_unknown)(rule, **values)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _templates_are_compiled_once() -> None:
-    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": KeptTemplates()}
+def _what_every_test_makes_again_is_compiled_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flask, "jinja_options", {**Flask.jinja_options, "bytecode_cache": KeptTemplates()})
+        patch.setattr(Flask, "url_rule_class", LateRule)
+        patch.setattr(kernel.db, "new_engine", KeptStatements(kernel.db.new_engine))
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """What the imports and the collection made stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
 def now() -> datetime:
     """The moment at which tests happen: 22 November 2569, half past nine in the morning in Bangkok."""
     return NOW
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for every application of this test process: what a start makes there (fonts, messages, secret) is made once."""
+    return tmp_path_factory.mktemp("installation")
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +165,8 @@ class DatabaseMaker:
         self._folder = folder
         self._server = server
         self._numbers = itertools.count(1)
-        self._templates: dict[tuple[frozenset[str], bool], str] = {}
+        self._templates: dict[Any, str] = {}
+        self._at_server: Connection | None = None
 
     def new(self, *, stocked: bool = False) -> str:
         """Address of a database of its own, empty but for its tables; `stocked`: with the default content in them."""
@@ -125,15 +174,36 @@ class DatabaseMaker:
             import lti_tool.app  # noqa: F401  every table that the content needs is known
         metadatas = _known_metadatas()
         kind = (frozenset(name for metadata in metadatas for name in metadata.tables), stocked)
+        return self._copy_of(kind, lambda url: _fill(url, metadatas, stocked=stocked))
+
+    def new_migrated(self) -> str:
+        """Address of a database of its own, as the migrations make it."""
+        return self._copy_of("migrated", _migrate)
+
+    def _copy_of(self, kind: Any, fill: Callable[[str], None]) -> str:
+        """Address of a copy of the template of one kind, which is filled when first asked for."""
         template = self._templates.get(kind)
         if template is None:
-            template = self._templates[kind] = self._create(metadatas, stocked=stocked)
+            template = self._templates[kind] = self._create(fill)
+        return self._copied(template)
+
+    def like(self, url: str) -> str:
+        """Address of a database of its own that holds what another one of ours holds, which nobody has open at the moment."""
+        if self.backend == "sqlite":
+            engine = create_engine(url)
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            engine.dispose()
+            return self._copied(url.removeprefix("sqlite:///"))
+        return self._copied(str(make_url(url).database))
+
+    def _copied(self, template: str) -> str:
         name = f"kaona_{os.getpid()}_{next(self._numbers)}"
         if self.backend == "sqlite":
             target = self._folder / f"{name}.sqlite"
             target.write_bytes(Path(template).read_bytes())
             return f"sqlite:///{target}"
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')  # takes half of what writing a log of it takes
         return self._url(name)
 
     def new_empty(self) -> str:
@@ -153,7 +223,7 @@ class DatabaseMaker:
             name = make_url(url).database
             self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def _create(self, metadatas: list[MetaData], *, stocked: bool) -> str:
+    def _create(self, fill: Callable[[str], None]) -> str:
         name = f"template_{os.getpid()}_{len(self._templates)}"
         if self.backend == "sqlite":
             path = self._folder / f"{name}.sqlite"
@@ -161,12 +231,7 @@ class DatabaseMaker:
         else:
             self._run(f'CREATE DATABASE "{name}"')
             url = self._url(name)
-        engine = create_engine(url)
-        for metadata in metadatas:
-            metadata.create_all(engine)
-        engine.dispose()
-        if stocked:
-            _stock(url)
+        fill(url)
         return str(path) if self.backend == "sqlite" else name
 
     def _url(self, name: str) -> str:
@@ -174,17 +239,41 @@ class DatabaseMaker:
         return self._server.format(name=name)
 
     def _run(self, statement: str) -> None:
-        assert self._server
-        _run_on(self._server, statement)
+        if self._at_server is None:
+            assert self._server
+            self._at_server = create_engine(self._server.format(name="postgres"), isolation_level="AUTOCOMMIT", pool_size=1).connect()
+        self._at_server.exec_driver_sql(statement)
+
+    def close(self) -> None:
+        """Leaves the server."""
+        if self._at_server is not None:
+            self._at_server.close()
+            self._at_server.engine.dispose()
 
 
-def _stock(url: str) -> None:
-    """Loads the default content, and leaves all of it in the file itself, which is copied."""
-    from lti_tool.workflows import content
+def _fill(url: str, metadatas: list[MetaData], *, stocked: bool) -> None:
+    """Makes the tables; `stocked`: and loads the default content."""
+    database = Database(url)
+    for metadata in metadatas:
+        metadata.create_all(database.engine)
+    if stocked:
+        from lti_tool.workflows import content
+
+        with database.transaction() as db:
+            content.load_defaults(db, now=NOW)
+    _close(database)
+
+
+def _migrate(url: str) -> None:
+    from lti_tool import migrate
 
     database = Database(url)
-    with database.transaction() as db:
-        content.load_defaults(db, now=NOW)
+    migrate.upgrade(database)
+    _close(database)
+
+
+def _close(database: Database) -> None:
+    """Leaves all of it in the file itself, which is copied."""
     if database.engine.dialect.name == "sqlite":
         with database.engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")
@@ -215,11 +304,45 @@ def _known_metadatas() -> list[MetaData]:
 
 
 @pytest.fixture(scope="session")
-def database_maker(backend: str, request: pytest.FixtureRequest) -> Iterator[DatabaseMaker]:
+def maker_of(request: pytest.FixtureRequest) -> Iterator[Callable[[str], DatabaseMaker]]:
+    """Makes databases of one kind."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def maker(backend: str) -> DatabaseMaker:
+            server = request.getfixturevalue("postgresql_server") if backend == "postgresql" else None
+            folder = tempfile.TemporaryDirectory(prefix=f"kaona-{backend}-", dir=_quick_folder())
+            return stack.enter_context(closing(DatabaseMaker(backend, Path(stack.enter_context(folder)), server)))
+
+        yield maker
+
+
+@pytest.fixture(scope="session")
+def database_maker(backend: str, maker_of: Callable[[str], DatabaseMaker]) -> DatabaseMaker:
     """Makes databases of the kind that this run of the test is for."""
-    server = request.getfixturevalue("postgresql_server") if backend == "postgresql" else None
-    with tempfile.TemporaryDirectory(prefix=f"kaona-{backend}-", dir=_quick_folder()) as folder:
-        yield DatabaseMaker(backend, Path(folder), server)
+    return maker_of(backend)
+
+
+@pytest.fixture
+def every_database(request: pytest.FixtureRequest, maker_of: Callable[[str], DatabaseMaker]) -> Iterator[list[Database]]:
+    """A database of its own of each kind that this run is for, for a test that does the same on all of them."""
+    chosen = request.config.getoption("--database")
+    urls = {backend: maker_of(backend).new() for backend in (BACKENDS if chosen == "both" else (chosen,))}
+    databases = [Database(url, pool_size=5) for url in urls.values()]
+    yield databases
+    for database, (backend, url) in zip(databases, urls.items(), strict=True):
+        database.dispose()
+        maker_of(backend).drop(url)
+
+
+@pytest.fixture
+def migrated_database(database_maker: DatabaseMaker) -> Iterator[Database]:
+    """A database of its own as the migrations make it, on SQLite and on PostgreSQL in turn."""
+    url = database_maker.new_migrated()
+    database = Database(url, pool_size=5)
+    yield database
+    database.dispose()
+    database_maker.drop(url)
 
 
 @pytest.fixture

@@ -1,81 +1,93 @@
 """The LRS over HTTP: `/xapi` (a request without version is refused in the terms of 2.0.0) and `/xapi/1.0.3` (in those of 1.0.3).
 
-One walk for every request: read it strictly, know the caller, do it in one transaction, answer in the version that it names. Documents,
-activities, agents and attachments join here as further resources. No cookies are read, so cross-site forgery has nothing to ride on.
+One walk for every request: read it strictly, know the caller, let the resource answer in the version that the request names. A resource
+reads with the connection that the caller was known by; it writes in a transaction of its own. No cookies are read, so cross-site
+forgery has nothing to ride on.
 """
 
-import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from hashlib import blake2b
-from typing import Any
-from urllib.parse import quote
+from datetime import datetime
 
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
 
 from kernel import strictjson
 from kernel.clock import Clock, system_clock
 from kernel.db import Database
 from kernel.errors import KaonaError
-from xapi import auth, query, store, timestamps
-from xapi.errors import (
-    MethodRefused,
-    RequestInvalid,
-    ResourceNotFound,
-    StatementInvalid,
-    StoreUnavailable,
-    VersionRefused,
-    body_of,
-    status_of,
-)
-from xapi.formats import formatted
-from xapi.request import (
-    XapiRequest,
-    boolean,
-    read_filter,
-    read_request,
-    read_statements,
-    refuse_unknown,
-    served_version,
-    statement_format,
-    uuid,
-)
-from xapi.validation import validate_statement
-from xapi.vocabulary import CONSISTENT_THROUGH_HEADER, MOUNTS, VERSION_HEADER, VERSIONS
-
-OnStored = Callable[[Session, int, list[dict[str, Any]]], None]
-"""Told of new statements inside their transaction: session, tenant, statements as they will be given back."""
+from kernel.http import GuardedClient, HttpPolicy
+from xapi import auth, query, timestamps
+from xapi.activities import Activities, Agents
+from xapi.answers import json_answer
+from xapi.bearer import IdentityProvider, IdentityProviders
+from xapi.documents import ACTIVITY, AGENT, STATE, Documents
+from xapi.errors import MethodRefused, ResourceNotFound, StoreUnavailable, VersionRefused, body_of, status_of
+from xapi.feed_http import Feeds
+from xapi.oauth import TokenEndpoint
+from xapi.request import XapiRequest, read_request, served_version
+from xapi.resource import Resource
+from xapi.statements import OnStored, Statements
+from xapi.throttle import Throttle
+from xapi.usage import Refusal, Usage
+from xapi.vocabulary import CONSISTENT_THROUGH_HEADER, FEEDS_MOUNT, MOUNTS, TOKEN_PATH, VERSION_HEADER, VERSIONS
 
 _METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"]
 
 
-def create_lrs(database: Database, *, clock: Clock = system_clock, on_stored: OnStored | None = None, key_pepper: bytes = b"") -> Blueprint:
+def create_lrs(
+    database: Database,
+    *,
+    clock: Clock = system_clock,
+    on_stored: OnStored | None = None,
+    key_pepper: bytes = b"",
+    requests_per_minute: int = 0,
+    redis_url: str = "",
+    identity_providers: Sequence[IdentityProvider] = (),
+    tenant_of: auth.TenantOf | None = None,
+    http: GuardedClient | None = None,
+    max_waiting: int = 4,
+) -> Blueprint:
     """A blueprint that serves the LRS on this database.
 
-    clock        read once for each request, and once more inside a writing transaction for `stored`
-    on_stored    called in the transaction of statements that arrive here, but for those that are void from the start; what it raises
-                 refuses them
-    key_pepper   secret of this installation: keys the digests of credentials and signs `more` links
+    clock                read once for each request, and once more inside a writing transaction for `stored`
+    on_stored            called in the transaction of statements that arrive here, but for those that are void from the start; what it
+                         raises refuses them
+    key_pepper           secret of this installation: keys the digests of credentials, seals tokens and `more` links
+    requests_per_minute  of a credential without a bound of its own, in each process, or in all together with `redis_url`; 0 for no bound
+    identity_providers   issuers whose tokens are taken; `tenant_of` finds the tenant of a code that they are set up for
+    http                 fetches their keys; by default one that calls public addresses by HTTPS only
+    max_waiting          consumers of feeds that may wait or be sent a stream at once in this process; each holds a thread of it
     """
     blueprint = Blueprint("xapi", __name__)
-    lrs = _Lrs(database, clock, on_stored, key_pepper)
+    usage = Usage(database, clock)
+    providers = IdentityProviders(identity_providers, http or GuardedClient(HttpPolicy())) if identity_providers else None
+    throttle = Throttle(requests_per_minute, redis_url)
+    access = auth.Access(pepper=key_pepper, throttle=throttle, providers=providers, tenant_of=tenant_of, usage=usage)
+    lrs = _Lrs(database, clock, access, usage)
+    resources: dict[str, Resource] = {
+        "/statements": Statements(database, clock, on_stored, key_pepper),
+        "/activities": Activities(),
+        "/activities/state": Documents(STATE, database, clock),
+        "/activities/profile": Documents(ACTIVITY, database, clock),
+        "/agents": Agents(),
+        "/agents/profile": Documents(AGENT, database, clock),
+    }
+    views: dict[str, Callable[..., Response]] = {path: lrs.view_of(resource) for path, resource in resources.items()}
+    views |= {"/about": lrs.about, "/<path:_resource>": lrs.unknown, "": lrs.unknown}
     for mount, version in MOUNTS.items():
-        name = version.replace(".", "_")
-        for path, view in (("/about", lrs.about), ("/statements", lrs.statements), ("/<path:_resource>", lrs.unknown), ("", lrs.unknown)):
-            blueprint.add_url_rule(
-                mount + path,
-                f"{view.__name__}_{name}{'' if path else '_root'}",
-                view,
-                methods=_METHODS,
-                defaults={"mount": mount},
-                provide_automatic_options=False,
-            )
+        for path, view in views.items():
+            name = f"{path}_{version}".replace("/", "_").replace(".", "_")
+            blueprint.add_url_rule(mount + path, name, view, methods=_METHODS, defaults={"mount": mount}, provide_automatic_options=False)
+    feeds = Feeds(database, clock, key_pepper, max_waiting=max_waiting)
+    for path, answer in feeds.views.items():
+        blueprint.add_url_rule(
+            FEEDS_MOUNT + path, answer.__name__ + "_feed", lrs.view_beside(answer), methods=_METHODS, provide_automatic_options=False
+        )
+    token_endpoint = TokenEndpoint(access, database, clock, key_pepper, note=lrs.note)
+    blueprint.add_url_rule(TOKEN_PATH, "token", token_endpoint.answer, methods=_METHODS, provide_automatic_options=False)
     blueprint.register_error_handler(KaonaError, lrs.refused)
     blueprint.register_error_handler(OperationalError, lambda _error: lrs.refused(StoreUnavailable()))
     blueprint.register_error_handler(PoolTimeout, lambda _error: lrs.refused(StoreUnavailable()))
@@ -84,18 +96,56 @@ def create_lrs(database: Database, *, clock: Clock = system_clock, on_stored: On
 
 
 class _Lrs:
-    """The resources, with what they stand on."""
+    """The walk that all requests take."""
 
-    def __init__(self, database: Database, clock: Clock, on_stored: OnStored | None, pepper: bytes) -> None:
-        self._database, self._clock, self._on_stored, self._pepper = database, clock, on_stored, pepper
+    def __init__(self, database: Database, clock: Clock, access: auth.Access, usage: Usage) -> None:
+        self._database, self._clock, self._access, self._usage = database, clock, access, usage
+
+    def view_of(self, resource: Resource) -> Callable[[str], Response]:
+        """The view of a resource: version, caller, method, answer."""
+
+        def view(mount: str) -> Response:
+            asked = self._read(mount)
+            asked.version  # noqa: B018  refuses a request without one
+            now = self._clock()
+            presented = self._access.presented(asked.headers.get("authorization"), now=now)
+            with self.reading() as db:
+                caller = g.xapi_caller = self._access.caller(db, presented, now=now)
+                if asked.method not in resource.methods:
+                    raise MethodRefused(method=asked.method, allowed=resource.methods)
+                is_read = asked.method in ("GET", "HEAD")
+                lags = is_read and resource.may_lag and self._database.has_replica
+                answer = resource.read(db, asked, caller, now) if is_read and not lags else None
+            if lags:
+                answer = self._database.look(lambda replica: resource.read(replica, asked, caller, now))
+            elif answer is None:
+                answer = resource.write(asked, caller, now)
+            self._record_use(caller, now)
+            return answer
+
+        return view
+
+    def view_beside(self, answer: Callable[..., Response]) -> Callable[..., Response]:
+        """The view of a resource of our own beside the standard's: no version is asked for, and it opens its connections itself."""
+
+        def view(**names: str) -> Response:
+            asked = self._read(FEEDS_MOUNT)
+            now = self._clock()
+            presented = self._access.presented(asked.headers.get("authorization"), now=now)
+            with self._database.looking() as db:
+                caller = g.xapi_caller = self._access.caller(db, presented, now=now)
+            answered = answer(asked, caller, **names)
+            self._record_use(caller, now)
+            return answered
+
+        return view
 
     def about(self, mount: str) -> Response:
         """What this LRS speaks. Needs neither credentials nor a version (xAPI 1.0.3, Communication 2.8)."""
-        g.xapi_mount = mount
-        asked = read_request(request)
+        asked = self._read(mount)
         if asked.method not in ("GET", "HEAD"):
-            raise MethodRefused(method=asked.method)
-        return _json(strictjson.dumps({"version": list(VERSIONS), "extensions": {}}))
+            raise MethodRefused(method=asked.method, allowed=("GET", "HEAD"))
+        return json_answer(strictjson.dumps({"version": list(VERSIONS), "extensions": {}}))
 
     def unknown(self, mount: str, _resource: str = "") -> Response:
         """Any other address below the LRS; a request without version is refused as such first (Communication 3.3)."""
@@ -104,158 +154,77 @@ class _Lrs:
             raise VersionRefused
         raise ResourceNotFound
 
-    def statements(self, mount: str) -> Response:
-        """The Statement Resource (xAPI 1.0.3, Communication 2.1; IEEE 9274.1.1, 4.1.6.1)."""
-        g.xapi_mount = mount
-        asked = read_request(request)
-        g.xapi_version_header = asked.headers.get(VERSION_HEADER.lower())
-        version = asked.version
-        now = self._clock()
-        with self._reading() as db:
-            caller = auth.authenticate(db, asked.headers.get("authorization"), now=now, pepper=self._pepper)
-            g.xapi_caller = caller
-            if asked.method in ("GET", "HEAD"):
-                answer = self._get(db, asked, version, caller, now)
-        if asked.method == "POST":
-            refuse_unknown(asked.params, set())
-            answer = self._post(asked, version, caller)
-        elif asked.method == "PUT":
-            answer = self._put(asked, version, caller)
-        elif asked.method not in ("GET", "HEAD"):
-            raise MethodRefused(method=asked.method)
-        self._record_use(caller, now)
-        return answer
-
     def refused(self, error: KaonaError) -> Response:
         """A refusal as JSON with its status."""
-        answer = _json(strictjson.dumps(body_of(error)), status=status_of(error))
-        if answer.status_code == 401:  # noqa: PLR2004  RFC 9110, 15.5.2: the answer names the scheme
-            answer.headers["WWW-Authenticate"] = 'Basic realm="xAPI", charset="UTF-8"'
-        if answer.status_code == 405:  # noqa: PLR2004  RFC 9110, 15.5.6
-            answer.headers["Allow"] = "GET, HEAD" if request.path.endswith("/about") else "GET, HEAD, POST, PUT"
-        if answer.status_code == 503:  # noqa: PLR2004
-            answer.headers["Retry-After"] = "5"
+        answer = json_answer(strictjson.dumps(body_of(error)), status=status_of(error))
+        for challenge in auth.challenges(error, request.headers.get("Authorization")):
+            answer.headers.add("WWW-Authenticate", challenge)
+        if isinstance(error, MethodRefused):  # RFC 9110, 15.5.6
+            answer.headers["Allow"] = ", ".join(error.details.get("allowed", ("POST",)))
+        if answer.status_code in (429, 503):
+            answer.headers["Retry-After"] = str(error.details.get("seconds", 5))
+        self.note(error, answer.status_code)
         return answer
 
     def complete(self, answer: Response) -> Response:
         """The headers that every answer carries."""
-        header = g.get("xapi_version_header") or request.headers.get(VERSION_HEADER)
+        asked: XapiRequest | None = g.get("xapi_asked")
+        header = asked.headers.get(VERSION_HEADER.lower()) if asked else request.headers.get(VERSION_HEADER)
         answer.headers[VERSION_HEADER] = served_version(header) or MOUNTS[g.get("xapi_mount", "/xapi")]
         if CONSISTENT_THROUGH_HEADER not in answer.headers:
             answer.headers[CONSISTENT_THROUGH_HEADER] = timestamps.written(self._consistent_through())
         answer.headers.setdefault("Cache-Control", "no-store" if g.get("xapi_caller") else "no-cache")
         answer.headers["X-Content-Type-Options"] = "nosniff"
+        if answer.status_code in (204, 304):
+            del answer.headers["Content-Type"]  # there is no content
+        if asked is not None and asked.method == "HEAD":
+            if answer.is_streamed:  # its length is not known
+                answer.response = iter(())
+            elif request.method != "HEAD":  # said by a POST in the alternate syntax, whose answer is as long as its length says
+                answer.set_data(b"")
         return answer
 
-    def _get(self, db: Connection, asked: XapiRequest, version: str, caller: auth.Caller, now: datetime) -> Response:
-        mine = caller.sees_only()
-        through = query.consistent_through(db, tenant_id=caller.tenant_id, now=now)
-        if "statementId" in asked.params or "voidedStatementId" in asked.params:
-            answer = self._get_one(db, asked, caller, mine)
-        elif "more" in asked.params:
-            refuse_unknown(asked.params, {"more"})
-            page = query.open_more(asked.params["more"], owner=caller.key, now=now, pepper=self._pepper)
-            answer = self._page(db, page, caller, mine, now)
-        else:
-            wanted = read_filter(asked.params, version)
-            page = query.first_page(db, wanted, tenant_id=caller.tenant_id)
-            answer = self._page(db, page, caller, mine, now)
-        answer.headers[CONSISTENT_THROUGH_HEADER] = timestamps.written(through)
-        return answer
-
-    def _get_one(self, db: Connection, asked: XapiRequest, caller: auth.Caller, mine: bytes | None) -> Response:
-        voided = "voidedStatementId" in asked.params
-        name = "voidedStatementId" if voided else "statementId"
-        refuse_unknown(asked.params, {name, "attachments", "format"})
-        boolean(asked.params, "attachments")
-        form, statement_id = statement_format(asked.params), uuid(asked.params, name)
-        document, stored = query.get_statement(db, statement_id, tenant_id=caller.tenant_id, voided=voided, mine=mine)
-        answer = _json(formatted(document, form, _languages()).encode())
-        answer.headers["Last-Modified"] = format_datetime(stored.astimezone(UTC).replace(microsecond=0), usegmt=True)
-        return answer
-
-    def _page(self, db: Connection, page: query.Page, caller: auth.Caller, mine: bytes | None, now: datetime) -> Response:
-        found = query.read_page(db, page, tenant_id=caller.tenant_id, mine=mine)
-        more = ""
-        if found.next is not None:
-            token = query.sign_more(found.next, owner=caller.key, now=now, pepper=self._pepper)
-            more = f"{quote(request.script_root)}{g.xapi_mount}/statements?more={token}"
-        languages = _languages()
-        documents = ",".join(formatted(document, page.format, languages) for document in found.documents)
-        return _json(f'{{"statements":[{documents}],"more":"{more}"}}'.encode())
-
-    def _post(self, asked: XapiRequest, version: str, caller: auth.Caller) -> Response:
-        texts, statements, is_list = read_statements(asked)
-        caller.may_write_statements()
-        author = caller.author
-        batch = []
-        for place, (text, statement) in enumerate(zip(texts, statements, strict=True)):
-            try:
-                batch.append(_prepared(text, statement, version, author))
-            except StatementInvalid as error:
-                raise (error.within(f"/{place}") if is_list else error) from None
-        self._store(batch, caller)
-        return _json(strictjson.dumps([prepared.id for prepared in batch]))
-
-    def _put(self, asked: XapiRequest, version: str, caller: auth.Caller) -> Response:
-        refuse_unknown(asked.params, {"statementId"})
-        if "statementId" not in asked.params:
-            raise RequestInvalid("missing_parameter", "statementId")
-        statement_id = uuid(asked.params, "statementId")
-        texts, statements, is_list = read_statements(asked)
-        caller.may_write_statements()
-        if is_list:
-            raise StatementInvalid("wrong_type")
-        sent_id = statements[0].get("id")
-        prepared = _prepared(texts[0], statements[0], version, caller.author, id_hint=statement_id.lower())
-        if sent_id is not None and sent_id.lower() != statement_id.lower():
-            raise StatementInvalid("id_differs", "/id")
-        self._store([prepared], caller)
-        return Response(status=204)
-
-    def _store(self, batch: list[store.Prepared], caller: auth.Caller) -> None:
-        if not batch:
-            return
-        with self._database.transaction() as db:
-            new = store.store(db.connection(), batch, tenant_id=caller.tenant_id, now=self._clock())
-            told = [stored.statement for stored in new if not stored.voided]
-            if told and self._on_stored is not None:
-                self._on_stored(db, caller.tenant_id, told)
+    def _read(self, mount: str) -> XapiRequest:
+        g.xapi_mount = mount
+        g.xapi_asked = read_request(request, mount)
+        return g.xapi_asked  # type: ignore[no-any-return]  # just put there
 
     def _record_use(self, caller: auth.Caller, now: datetime) -> None:
         if auth.is_use_due(caller, now):
             with suppress(OperationalError), self._database.transaction() as db:  # a busy file must not fail a good request
                 auth.record_use(db.connection(), caller, now=now)
 
+    def note(self, error: KaonaError, status: int) -> None:
+        """Notes a refusal for the administrators of its tenant. What is merely not there, or away, is none."""
+        caller = g.get("xapi_caller")
+        tenant_id, key = (caller.tenant_id, caller.key) if caller else (error.details.get("tenant_id"), error.details.get("key"))
+        if tenant_id is None or status in (404, 503) or not error.details.get("is_first", True):
+            return
+        asked: XapiRequest | None = g.get("xapi_asked")
+        resource = request.path.removeprefix(g.get("xapi_mount", "")).strip("/")
+        refusal = Refusal(
+            at=self._clock(),
+            key=str(key),
+            method=(asked.method if asked else request.method)[:10],
+            resource=resource[:100],
+            status=status,
+            code=error.code,
+            rule=getattr(error, "rule", None),
+            place=(getattr(error, "place", None) or "")[:200] or None,
+        )
+        self._usage.note(tenant_id, refusal)
+
     def _consistent_through(self) -> datetime:
         now = self._clock()
         caller = g.get("xapi_caller")
         if caller is not None and self._database.engine.dialect.name == "postgresql":
-            with suppress(OperationalError, PoolTimeout), self._reading() as db:
-                return query.consistent_through(db, tenant_id=caller.tenant_id, now=now)
+            tenant_id = caller.tenant_id
+            with suppress(OperationalError, PoolTimeout):
+                return self._database.look(lambda db: query.consistent_through(db, tenant_id=tenant_id, now=now))
         return now - query.IN_FLIGHT_GRACE
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
         """A connection to read with, without the ORM's session: this path only needs rows."""
-        with self._database.engine.connect() as db:
+        with self._database.looking() as db:
             yield db
-
-
-def _prepared(text: str, statement: dict[str, Any], version: str, author: store.Author, id_hint: str | None = None) -> store.Prepared:
-    validate_statement(statement, version)
-    for place, attachment in enumerate(statement.get("attachments", ())):
-        if "fileUrl" not in attachment:
-            raise StatementInvalid("attachment_missing", f"/attachments/{place}")
-    return store.prepare(text, statement, author, version=version, id_hint=id_hint)
-
-
-def _json(body: bytes, status: int = 200) -> Response:
-    answer = Response(body, status=status, content_type="application/json")
-    if status == 200 and request.method in ("GET", "HEAD"):  # noqa: PLR2004
-        answer.set_etag(base64.urlsafe_b64encode(blake2b(body, digest_size=15).digest()).decode())
-    return answer
-
-
-def _languages() -> list[str]:
-    return [tag for tag, _quality in request.accept_languages]

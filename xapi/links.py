@@ -5,6 +5,7 @@ same question to the same table, whatever the length of an IRI.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -83,6 +84,7 @@ def keys_of(statement: Mapping[str, Any], authority: Mapping[str, Any]) -> set[b
     return keys
 
 
+@lru_cache(maxsize=20_000)
 def _key(kind: str, value: str) -> bytes:
     return blake2b(f"{kind}\n{value}".encode(), digest_size=KEY_BYTES).digest()
 

@@ -19,7 +19,8 @@ def same_meaning(stored: Mapping[str, Any], received: Mapping[str, Any]) -> bool
     """Whether the received statement matches the stored one of the same id.
 
     Not compared: what the LRS sets (a timestamp that it set itself included), verb displays, activity definitions, the order of group
-    members, a lone context activity against a list of one, the case of mail domains, the zone of timestamps, durations below 0.01 s.
+    members, a lone context activity against a list of one, the case of mail domains and of digests, the zone of timestamps, durations
+    below 0.01 s.
     """
     left, right = _compared(stored), _compared(received)
     if stored.get("timestamp") == stored.get("stored") or "timestamp" not in received:
@@ -38,6 +39,8 @@ def _compared(statement: Mapping[str, Any]) -> dict[str, Any]:
         kept["timestamp"] = str(timestamps.parse(kept["timestamp"], V1))
     if "context" in kept:
         kept["context"] = _context(kept["context"])
+    if "attachments" in kept:
+        kept["attachments"] = [{**one, "sha2": one["sha2"].lower()} for one in kept["attachments"]]
     if "duration" in kept.get("result", {}):
         kept["result"] = {**kept["result"], "duration": _FINE_SECONDS.sub(r"\1S", kept["result"]["duration"])}
     return kept

@@ -11,22 +11,25 @@ place in the sequence, times, voiding, references. The index follows by moving e
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from itertools import batched
 from typing import Any, Final, Literal
 
 import orjson
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import BindParameter, bindparam, delete, select, update
+from sqlalchemy.orm import Session
 
 from kernel import strictjson
 from kernel.ids import new_uuid
-from xapi import links, rawtext
+from xapi import attachments, documents, links, pushes, rawtext
 from xapi.bulk import insert_rows
+from xapi.documents import Document
 from xapi.errors import StatementInvalid
-from xapi.models import head, link, statement
+from xapi.models import credential, feed, head, link, push, reference, registry, statement, stored
+from xapi.pushes import Recipient
 from xapi.validation import validate_agent
+from xapi.vocabulary import SIGNATURE
 
 Policy = Literal["rename", "unlink", "delete"]
 """`rename` gives another name; `unlink` also forgets free text; `delete` removes the person's own statements and renames in the rest."""
@@ -72,26 +75,39 @@ class Presence:
 
     n_named     statements that name the person
     n_as_actor  those among them whose actor is the person
+    n_documents profiles and states of the person
     """
 
     n_named: int
     n_as_actor: int
+    n_documents: int
     first_at: datetime | None
     last_at: datetime | None
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the store has anything of the person."""
+        return bool(self.n_named or self.n_documents)
+
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class PersonChanged:
     """What became of the statements of a person.
 
     n_renamed   statements in which the person has another name now
+    named       ids of the statements that named the person
+    n_documents profiles and states that are gone
     n_left      statements that still hold an identifier in a place that names a thing (an activity's address): for a person to look at
     deleted     ids of the statements that are gone
+    recipients  targets, former ones too, that a statement of the person was sent to before
     """
 
     n_renamed: int
+    n_documents: int
     n_left: int
+    named: tuple[str, ...]
     deleted: tuple[str, ...]
+    recipients: tuple[Recipient, ...]
 
 
 def person_of(agents: Iterable[Mapping[str, Any]]) -> Person:
@@ -118,7 +134,7 @@ def person_of(agents: Iterable[Mapping[str, Any]]) -> Person:
     return Person(tuple(found.values()))
 
 
-def pseudonyms(person: Person, *, known: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Mapping[str, str]]:
+def make_pseudonyms(person: Person, *, known: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Mapping[str, str]]:
     """A new account for each identifier of a person, so that not even the new names can be put together.
 
     known   accounts that the caller has chosen, by identifier
@@ -127,26 +143,34 @@ def pseudonyms(person: Person, *, known: Mapping[str, Mapping[str, str]] | None 
     return {one: (known or {}).get(one, account) for one, account in fresh.items()}
 
 
-def presence(db: Connection, person: Person, *, tenant_id: int) -> Presence:
+def find_presence(db: Session, person: Person, *, tenant_id: int) -> Presence:
     """How much the store of a tenant says of a person."""
     n_named, n_as_actor, first, last = 0, 0, None, None
     for rows in _rows(db, person, tenant_id):
         for row in rows:
-            if not _names(orjson.loads(row.document), person):
+            value = orjson.loads(row.document)
+            if not _names(value, person):
                 continue
             n_named += 1
-            n_as_actor += _is_actor(orjson.loads(row.document), person)
+            n_as_actor += _is_actor(value, person)
             first, last = first or row.stored, row.stored
-    return Presence(n_named, n_as_actor, first, last)
+    n_documents = sum(1 for _ in iter_kept_documents(db, person, tenant_id=tenant_id))
+    return Presence(n_named, n_as_actor, n_documents, first, last)
 
 
-def documents(db: Connection, person: Person, *, tenant_id: int) -> Iterator[str]:
+def iter_documents_of(db: Session, person: Person, *, tenant_id: int) -> Iterator[str]:
     """The statements that name a person, voided ones too, as they were received, in the order of their places."""
     for rows in _rows(db, person, tenant_id):
         yield from (row.document for row in rows if _names(orjson.loads(row.document), person))
 
 
-def digests(db: Connection, *, tenant_id: int) -> Iterator[bytes]:
+def iter_kept_documents(db: Session, person: Person, *, tenant_id: int) -> Iterator[Document]:
+    """The agent profiles and states of a person."""
+    for agent in person.agents:
+        yield from documents.of_agent(db.connection(), tenant_id=tenant_id, agent=agent)
+
+
+def iter_digests(db: Session, *, tenant_id: int) -> Iterator[bytes]:
     """Every digest that the index of a tenant holds, of people and of all else, each once."""
     last = b""
     wanted = select(link.c.key).where(link.c.tenant_id == tenant_id, link.c.key > bindparam("last")).distinct().order_by(link.c.key)
@@ -155,7 +179,7 @@ def digests(db: Connection, *, tenant_id: int) -> Iterator[bytes]:
         last = found[-1]
 
 
-def agents_behind(db: Connection, wanted: Sequence[bytes], *, tenant_id: int) -> list[dict[str, Any]]:
+def list_agents_behind(db: Session, wanted: Sequence[bytes], *, tenant_id: int) -> list[dict[str, Any]]:
     """The agents whose digests (`Person.digests`) are given, as the statements name them; one that no statement names is left out."""
     found: dict[bytes, dict[str, Any]] = {}
     for digest in wanted:
@@ -170,34 +194,54 @@ def agents_behind(db: Connection, wanted: Sequence[bytes], *, tenant_id: int) ->
     return list(found.values())
 
 
-def change(db: Connection, person: Person, *, tenant_id: int, accounts: Mapping[str, Mapping[str, str]], policy: Policy) -> Changed:
+def change_person(
+    db: Session, person: Person, *, tenant_id: int, accounts: Mapping[str, Mapping[str, str]], policy: Policy
+) -> PersonChanged:
     """Renames, unlinks or deletes a person in the statements of a tenant, in the caller's transaction.
 
     Nobody else writes statements of the tenant until it ends, so call it late.
-    accounts   the account that takes the place of each identifier (`pseudonyms`)
+    accounts   the account that takes the place of each identifier (`make_pseudonyms`)
     """
     db.execute(update(head).where(head.c.tenant_id == tenant_id).values(seq=head.c.seq))
     names = _NewNames(accounts)
-    n_renamed, n_left = 0, 0
-    deleted: list[str] = []
+    named: list[tuple[int, str]] = []
+    deleted: list[tuple[int, str]] = []
+    recipients: dict[Recipient, None] = {}
+    n_left = 0
     for rows in _rows(db, person, tenant_id):
-        gone = [row for row in rows if policy == "delete" and _is_actor(orjson.loads(row.document), person)]
-        _delete(db, tenant_id, [row.seq for row in gone])
-        deleted += [row.id for row in gone]
-        lost = {row.seq for row in gone}
-        changed = []
+        recipients |= dict.fromkeys(pushes.recipients(db, tenant_id=tenant_id, seqs=[row.seq for row in rows]))
+        changed, lost = [], []
         for row in rows:
-            if row.seq in lost or not _names(orjson.loads(row.document), person):
+            value = orjson.loads(row.document)
+            if not _names(value, person):
                 continue
-            text = names.put_into(row.document, forgets=policy != "rename" and _is_actor(orjson.loads(row.document), person))
+            named.append((row.seq, row.id))
+            is_actor = _is_actor(value, person)
+            if policy == "delete" and is_actor:
+                lost.append((row.seq, row.id))
+                continue
+            text, contents = names.put_into(row.document, forgets=policy == "unlink" and is_actor)
+            if contents:
+                attachments.forget(db.connection(), tenant_id=tenant_id, seqs=[row.seq], only=contents)
             n_left += names.stand_in(text)
-            if text != row.document:
-                changed.append({"at": row.seq, "text": text, "by": links.authority_key(orjson.loads(text)["authority"])})
-        n_renamed += len(changed)
+            changed.append({"at": row.seq, "text": text, "by": links.authority_key(orjson.loads(text)["authority"])})
         _rewrite(db, tenant_id, changed)
+        _delete(db, tenant_id, [seq for seq, _ in lost])
+        deleted += lost
     for identifier, account in accounts.items():
         _move(db, tenant_id, identifier, links.identifier_of({"account": account}) or "")
-    return Changed(n_renamed, n_left, tuple(deleted))
+    _rename_in_slices(db, tenant_id, names)
+    n_documents = (
+        0 if policy == "rename" else sum(documents.erase(db.connection(), tenant_id=tenant_id, agent=one) for one in person.agents)
+    )
+    return PersonChanged(
+        n_renamed=len(named) - len(deleted),
+        n_documents=n_documents,
+        n_left=n_left,
+        named=tuple(id_ for _, id_ in named),
+        deleted=tuple(id_ for _, id_ in deleted),
+        recipients=tuple(recipients),
+    )
 
 
 @dataclass(frozen=True)
@@ -205,7 +249,6 @@ class _NewNames:
     """The accounts that take the place of identifiers, and how they are put into a text."""
 
     accounts: Mapping[str, Mapping[str, str]]
-    _found: list[rawtext.Edit] = field(default_factory=list)
 
     @cached_property
     def _tokens(self) -> dict[str, str]:
@@ -227,16 +270,20 @@ class _NewNames:
         """Whether an identifier is still somewhere in a text."""
         return self._pattern is not None and self._pattern.search(text) is not None
 
-    def put_into(self, text: str, *, forgets: bool) -> str:
-        """A statement's text with the new names in it.
+    def put_into(self, text: str, *, forgets: bool) -> tuple[str, set[str]]:
+        """A statement's text with the new names in it, and the hashes of attached contents that it no longer has.
 
-        forgets   the person's own words (responses that are free text) go, too
+        A signature goes: it holds the statement with the old name, and would not fit the new one.
+        forgets   the person's own words (responses that are free text, what was attached) go, too
         """
-        value = orjson.loads(text)
-        edits = list(self._edits(text, value, 0))
+        text, contents = _without_attachments(text, signatures_only=not forgets)
         if forgets:
-            edits += _without_words(text, value)
-        return "".join(rawtext.edited(text, edits))
+            text = _without_words(text)
+        return self.put_into_json(text), contents
+
+    def put_into_json(self, text: str) -> str:
+        """The text of any JSON value with the new names in it."""
+        return _edited(text, self._edits(text, orjson.loads(text), 0))
 
     def _edits(self, text: str, value: Any, at: int) -> Iterator[rawtext.Edit]:
         """What has to change in the object or array that stands at a place."""
@@ -265,51 +312,85 @@ class _NewNames:
         parts.append(f'"account":{strictjson.dumps(account).decode()}')
         if "member" in value:
             inner = text[slice(*members["member"])]
-            parts.append(f'"member":{"".join(rawtext.edited(inner, list(self._edits(inner, value["member"], 0))))}')
+            parts.append(f'"member":{_edited(inner, self._edits(inner, value["member"], 0))}')
         return "{" + ",".join(parts) + "}"
 
 
-def _without_words(text: str, value: Mapping[str, Any]) -> Iterator[rawtext.Edit]:
-    """Empties the response of a statement, unless it is made of given parts."""
-    response = value.get("result", {}).get("response")
+def _without_words(text: str) -> str:
+    """A statement with an empty response, unless the response is made of given parts."""
+    value = orjson.loads(text)
     interaction = value["object"].get("definition", {}).get("interactionType")
-    if response and interaction not in _CLOSED:
-        result = rawtext.members(text, rawtext.members(text)["result"][0])
-        yield (*result["response"], '""')
+    if not value.get("result", {}).get("response") or interaction in _CLOSED:
+        return text
+    start, end = rawtext.members(text, rawtext.members(text)["result"][0])["response"]
+    return f'{text[:start]}""{text[end:]}'
 
 
-def _rows(db: Connection, person: Person, tenant_id: int) -> Iterator[Sequence[Any]]:
+def _without_attachments(text: str, *, signatures_only: bool) -> tuple[str, set[str]]:
+    """A statement without the attachments that came with their contents, or without its signatures alone; and the hashes of these."""
+    value = orjson.loads(text)
+    edits: list[rawtext.Edit] = []
+    hashes: set[str] = set()
+    for part, at in ((value, 0), (value["object"], rawtext.members(text)["object"][0])):
+        gone = [one["usageType"] == SIGNATURE or not (signatures_only or "fileUrl" in one) for one in part.get("attachments", ())]
+        if any(gone):
+            start, end = rawtext.members(text, at)["attachments"]
+            stay = [text[slice(*place)] for place, is_gone in zip(rawtext.elements(text, start), gone, strict=True) if not is_gone]
+            edits.append((start, end, f"[{','.join(stay)}]"))
+            hashes.update(one["sha2"].lower() for one, is_gone in zip(part["attachments"], gone, strict=True) if is_gone)
+    return _edited(text, edits), hashes
+
+
+def _edited(text: str, edits: Iterable[rawtext.Edit]) -> str:
+    return "".join(rawtext.edited(text, list(edits)))
+
+
+def _rows(db: Session, person: Person, tenant_id: int) -> Iterator[Sequence[Any]]:
     """Rows (seq, id, stored, document) of the statements that the index finds a person by, in order of place, in batches.
 
     A statement that refers to one of the person is among them. The places are read first: what is done to a batch cannot shift the next.
     """
     found = select(link.c.seq).where(link.c.tenant_id == tenant_id, link.c.key.in_(person.digests)).distinct().order_by(link.c.seq)
-    columns = (statement.c.seq, statement.c.id, statement.c.stored, statement.c.document)
+    columns = (statement.c.seq, statement.c.id, stored, statement.c.document)
     ids: BindParameter[Any] = bindparam("seqs", expanding=True)
     query = select(*columns).where(statement.c.tenant_id == tenant_id, statement.c.seq.in_(ids)).order_by(statement.c.seq)
-    for seqs in batched(db.scalars(found).all(), BATCH):
-        yield db.execute(query, {"seqs": seqs}).all()
+    places = db.scalars(found).all()
+    for start in range(0, len(places), BATCH):
+        yield db.execute(query, {"seqs": places[start : start + BATCH]}).all()
 
 
-def _delete(db: Connection, tenant_id: int, seqs: Sequence[int]) -> None:
-    if seqs:
-        for table in (link, statement):
-            db.execute(delete(table).where(table.c.tenant_id == tenant_id, table.c.seq.in_(seqs)))
+def _delete(db: Session, tenant_id: int, seqs: Sequence[int]) -> None:
+    if not seqs:
+        return
+    attachments.forget(db.connection(), tenant_id=tenant_id, seqs=seqs)
+    pushes.forget(db.connection(), tenant_id=tenant_id, seqs=seqs)
+    for table in (link, reference, registry, statement):
+        db.execute(delete(table).where(table.c.tenant_id == tenant_id, table.c.seq.in_(seqs)))
 
 
-def _rewrite(db: Connection, tenant_id: int, changed: Sequence[Mapping[str, Any]]) -> None:
+def _rename_in_slices(db: Session, tenant_id: int, names: _NewNames) -> None:
+    """Puts the new names into the slices of credentials, feeds and pushes: they name the person, and go on finding the statements."""
+    for table in (credential, feed, push):
+        kept = (table.c.tenant_id == tenant_id, table.c.slice.is_not(None))
+        for text in db.scalars(select(table.c.slice).where(*kept).distinct()).all():
+            renamed = names.put_into_json(text)
+            if renamed != text:
+                db.execute(update(table).where(*kept, table.c.slice == text).values(slice=renamed))
+
+
+def _rewrite(db: Session, tenant_id: int, changed: Sequence[Mapping[str, Any]]) -> None:
     if changed:
         at = (statement.c.tenant_id == tenant_id, statement.c.seq == bindparam("at"))
         db.execute(update(statement).where(*at).values(document=bindparam("text"), authority_key=bindparam("by")), changed)
 
 
-def _move(db: Connection, tenant_id: int, old: str, new: str) -> None:
+def _move(db: Session, tenant_id: int, old: str, new: str) -> None:
     """Makes every statement that the index finds by one identifier one that it finds by another."""
     for related in (False, True):
         before, after = links.agent_key(old, related=related), links.agent_key(new, related=related)
         of_old = (link.c.tenant_id == tenant_id, link.c.key == before)
         places = db.scalars(select(link.c.seq).where(*of_old)).all()
-        insert_rows(db, link, [(tenant_id, after, seq) for seq in places], skip_known=True)
+        insert_rows(db.connection(), link, [(tenant_id, after, seq) for seq in places], skip_known=True)
         db.execute(delete(link).where(*of_old))
 
 

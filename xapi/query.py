@@ -1,30 +1,76 @@
 """Reading statements: a query becomes a range of the sequence and the keys that a statement must have; pages follow by place.
 
-A `more` link holds the page that comes next, whole: range, keys, order, limit, format. It is signed, bound to its credential and good
+A `more` link holds the page that comes next, whole: range, keys, order, limit, format. It is enciphered, bound to its credential and good
 for a day. Its upper end is the head of the sequence when the first page was read, so statements that arrive later neither appear in
 it nor shift it.
 """
 
 import base64
 import hashlib
-import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import itemgetter
+from secrets import token_bytes
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, select, text, union
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Connection,
+    FromClause,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+    text,
+    union,
+)
 from sqlalchemy.sql import Select
 
 from kernel import strictjson
-from kernel.errors import KaonaError
+from kernel.db import LAGS
+from kernel.prepared import Prepared
+from xapi.bulk import OneOf
 from xapi.errors import MoreInvalid, StatementNotFound
-from xapi.models import head, link, statement
+from xapi.models import head, link, registry, statement, stored
+from xapi.partitions import windows
 from xapi.slices import Slice
+from xapi.timestamps import moment_of, place_of
 from xapi.vocabulary import MAX_PAGE, MORE_SECONDS
 
 IN_FLIGHT_GRACE = timedelta(seconds=1)
 """Between reading the clock and taking the turn a writer may lose this long, clocks of several machines included."""
+
+_NONCE_BYTES = 12
+
+
+_TENANT: BindParameter[Any] = bindparam("tenant")
+_REACH = Prepared(select(head.c.first, head.c.seq).where(head.c.tenant_id == _TENANT))
+_PLACE = Prepared(select(registry.c.seq).where(registry.c.tenant_id == _TENANT, registry.c.id == bindparam("id")))
+_AT_PLACE = Prepared(
+    select(statement.c.document, statement.c.voided, statement.c.authority_key).where(
+        statement.c.tenant_id == _TENANT, statement.c.seq == bindparam("seq")
+    )
+)
+_AT_PLACES = Prepared(
+    select(statement.c.seq, statement.c.document).where(
+        statement.c.tenant_id == _TENANT, OneOf(statement.c.seq, "places"), statement.c.voided.is_(False)
+    )
+)
+_STATE = Prepared(
+    text(
+        "SELECT seq, pg_snapshot_xmin(now) = pg_snapshot_xmax(now) AS is_quiet"
+        " FROM pg_current_snapshot() AS now LEFT JOIN xapi_head ON tenant_id = :tenant"
+    ).columns(seq=BigInteger, is_quiet=Boolean)
+)
+"""The last place of a tenant, and whether no transaction that writes is under way (PostgreSQL)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +83,7 @@ class Filter:
     limit: int = 0
     ascending: bool = False
     format: str = "exact"
+    attachments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +97,8 @@ class Page:
     limit: int
     ascending: bool
     format: str
+    attachments: bool
+    """Whether the contents of attachments come with the statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +107,18 @@ class Found:
 
     documents: list[str]
     next: Page | None
+    seqs: list[int]
+    """Their places."""
 
 
 def first_page(db: Connection, wanted: Filter, *, tenant_id: int) -> Page:
     """The first page of a query as of now; `since` and `until` become places in the sequence."""
-    high = db.scalar(select(head.c.seq).where(head.c.tenant_id == tenant_id)) or 0
-    if wanted.until is not None:
-        high = min(high, _last_place(db, tenant_id, wanted.until))
-    low = _last_place(db, tenant_id, wanted.since) if wanted.since is not None else 0
+    first, high = _REACH.first(db, {"tenant": tenant_id}) or (1, 0)
+    low = max(first - 1, place_of(wanted.since) if wanted.since is not None else 0)
+    high = min(high, place_of(wanted.until)) if wanted.until is not None else high
     limit = min(wanted.limit or MAX_PAGE, MAX_PAGE)
     keys = tuple(tuple(key.hex() for key in group) for group in wanted.keys)
-    return Page(keys, low, high, limit, wanted.ascending, wanted.format)
+    return Page(keys, low, high, limit, wanted.ascending, wanted.format, wanted.attachments)
 
 
 def within(wanted: Filter, part: Slice) -> Filter:
@@ -82,9 +132,9 @@ def is_in_slice(db: Connection, seq: int, part: Slice, *, tenant_id: int) -> boo
     """Whether the statement at a place lies in a slice."""
     query = select(statement.c.seq).where(statement.c.tenant_id == tenant_id, statement.c.seq == seq)
     if part.since is not None:
-        query = query.where(statement.c.stored > part.since)
+        query = query.where(statement.c.seq > place_of(part.since))
     if part.until is not None:
-        query = query.where(statement.c.stored <= part.until)
+        query = query.where(statement.c.seq <= place_of(part.until))
     for keys in part.keys:
         query = query.where(_has_one_of(keys, statement.c.seq, tenant_id))
     return db.execute(query).first() is not None
@@ -95,119 +145,203 @@ def read_page(db: Connection, page: Page, *, tenant_id: int, mine: bytes | None)
 
     mine   digest of the only authority whose statements may be seen; None for all
     """
-    rows = db.execute(_page_query(page, tenant_id, mine)).all()
+    rows = _page_rows(db, page, tenant_id, mine)
     more = len(rows) > page.limit
     rows = rows[: page.limit]
     following = None
     if more:
-        last = rows[-1].seq
-        following = replace(page, low=last) if page.ascending else replace(page, high=last - 1)
-    return Found([row.document for row in rows], following)
+        following = _after(page, rows[-1][0])
+    return Found([document for _, document in rows], following, [seq for seq, _ in rows])
 
 
-def get_statement(db: Connection, statement_id: str, *, tenant_id: int, voided: bool, mine: bytes | None) -> tuple[str, datetime]:
-    """The document of one statement and the moment it was stored.
+def cut(page: Page, found: Found, count: int) -> Found:
+    """The first statements of what a page holds, at least one; the next page goes on behind them."""
+    if count >= len(found.seqs):
+        return found
+    return Found(found.documents[:count], _after(page, found.seqs[count - 1]), found.seqs[:count])
+
+
+def read_places(db: Connection, page: Page, *, tenant_id: int) -> list[tuple[int, str]]:
+    """Place and document of the statements of one page, voided ones left out."""
+    return _page_rows(db, page, tenant_id, None)[: page.limit]
+
+
+def count_page(db: Connection, page: Page, *, tenant_id: int) -> int:
+    """How many statements a page holds, voided ones left out."""
+    groups = sorted((tuple(map(bytes.fromhex, group)) for group in page.keys), key=len)
+    counted = _places(_Shape(tuple(map(len, groups)), ascending=page.ascending, is_counted=True))
+    values = {f"key_{number}_{place}": key for number, group in enumerate(groups) for place, key in enumerate(group)}
+    count = 0
+    for low, high in windows(db, page.low, page.high, ascending=page.ascending):
+        row = counted.first(db, {**values, "tenant": tenant_id, "first": low + 1, "last": high, "wanted": page.limit - count})
+        count += row[0] if row else 0
+        if count >= page.limit:
+            break
+    return count
+
+
+def get_statement(db: Connection, statement_id: str, *, tenant_id: int, voided: bool, mine: bytes | None) -> tuple[str, datetime, int]:
+    """The document of one statement, the moment it was stored and its place.
 
     voided   ask for a voided statement; without it a voided one is not found, and the other way round
     Raises   StatementNotFound
     """
-    query = select(statement.c.document, statement.c.stored).where(
-        statement.c.tenant_id == tenant_id, statement.c.id == statement_id.lower(), statement.c.voided.is_(voided)
-    )
-    row = db.execute(query if mine is None else query.where(statement.c.authority_key == mine)).first()
-    if row is None:
+    place = _PLACE.first(db, {"tenant": tenant_id, "id": statement_id.lower()})
+    found = place and _AT_PLACE.first(db, {"tenant": tenant_id, "seq": place[0]})
+    if not place or not found or found[1] != voided or (mine is not None and bytes(found[2]) != mine):
         raise StatementNotFound
-    return row.document, row.stored
+    return found[0], moment_of(place[0]), place[0]
 
 
 def consistent_through(db: Connection, *, tenant_id: int, now: datetime) -> datetime:
     """The moment up to which every statement that is or will be stored can be read now.
 
     On PostgreSQL: a second before now when no transaction that writes is under way, else the last `stored` that is committed, which no
-    later statement can precede. On SQLite, where writers cannot be seen, a second before now.
+    later statement can precede. On a replica, which cannot know what is under way: the last `stored` that has come there, for the same
+    reason. On SQLite, where writers cannot be seen, a second before now.
     now      read before the query whose answer carries the header
     Source   xAPI 1.0.3, Communication 2.1.3
     """
     calm = now - IN_FLIGHT_GRACE
     if db.dialect.name != "postgresql":
         return calm
-    quiet = text("SELECT pg_snapshot_xmin(s) = pg_snapshot_xmax(s) FROM pg_current_snapshot() AS s")
-    if db.scalar(quiet):
-        return calm
-    last_us = db.scalar(select(head.c.stored_us).where(head.c.tenant_id == tenant_id))
-    return min(calm, datetime.fromtimestamp(0, now.tzinfo) + timedelta(microseconds=last_us)) if last_us else calm
+    last, is_quiet = _STATE.first(db, {"tenant": tenant_id}) or (None, False)
+    if db.get_execution_options().get(LAGS, False):
+        return moment_of(last or 0)
+    return min(calm, moment_of(last)) if last and not is_quiet else calm
 
 
 def sign_more(page: Page, *, owner: str, now: datetime, pepper: bytes) -> str:
-    """The text that stands for a page in a `more` link: opaque, URL-safe, only good for its owner, for a day."""
-    body = strictjson.dumps([*asdict(page).values(), owner, int(now.timestamp()) + MORE_SECONDS])
-    return base64.urlsafe_b64encode(_seal(body, pepper) + body).decode().rstrip("=")
+    """The text that stands for a page in a `more` link: URL-safe, only good for its owner, for a day.
+
+    It is enciphered: its keys are digests of agents, by which who holds a list of people could find out whom a query is about.
+    """
+    body = strictjson.dumps([*asdict(page).values(), int(now.timestamp()) + MORE_SECONDS])
+    nonce = token_bytes(_NONCE_BYTES)
+    return base64.urlsafe_b64encode(nonce + _more_cipher(pepper).encrypt(nonce, body, owner.encode())).decode().rstrip("=")
 
 
 def open_more(token: str, *, owner: str, now: datetime, pepper: bytes) -> Page:
     """The page that a `more` link stands for. Raises MoreInvalid."""
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        seal, body = raw[:16], raw[16:]
-        if not hmac.compare_digest(seal, _seal(body, pepper)):
-            raise MoreInvalid
-        keys, low, high, limit, ascending, form, signed_owner, expires = strictjson.loads(body)
-    except (ValueError, KaonaError):
+        body = _more_cipher(pepper).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], owner.encode())
+    except (ValueError, InvalidTag):
         raise MoreInvalid from None
-    if signed_owner != owner or expires < now.timestamp():
+    keys, *rest, expires = strictjson.loads(body)
+    if expires < now.timestamp():
         raise MoreInvalid
-    return Page(tuple(map(tuple, keys)), low, high, limit, ascending, form)
+    return Page(tuple(map(tuple, keys)), *rest)
 
 
 def iterate(db: Connection, *, tenant_id: int, after: int, batch: int) -> Iterator[Sequence[Any]]:
     """Rows (seq, id, stored, document, voided) of all statements of a tenant in order of place, in batches."""
-    columns = (statement.c.seq, statement.c.id, statement.c.stored, statement.c.document, statement.c.voided)
+    columns = (statement.c.seq, statement.c.id, stored, statement.c.document, statement.c.voided)
     query = select(*columns).where(statement.c.tenant_id == tenant_id).order_by(statement.c.seq).limit(batch)
     while rows := db.execute(query.where(statement.c.seq > after)).all():
         yield rows
         after = rows[-1].seq
 
 
-def _page_query(page: Page, tenant_id: int, mine: bytes | None) -> Select[Any]:
+def _after(page: Page, last: int) -> Page:
+    """The page that goes on behind a place."""
+    return replace(page, low=last) if page.ascending else replace(page, high=last - 1)
+
+
+def _page_rows(db: Connection, page: Page, tenant_id: int, mine: bytes | None) -> list[tuple[int, str]]:
+    """The rows of a page, and one more if there is one.
+
+    The index gives the places, the statements follow by their places: so only the partitions that hold them are opened.
+    """
     groups = sorted((tuple(map(bytes.fromhex, group)) for group in page.keys), key=len)
-    if not groups:
-        return _rows(page, statement, tenant_id, mine)
-    if len(groups[0]) == 1:
-        return _rows_by_keys(page, groups[0][0], groups[1:], tenant_id, mine)
-    # every group has several keys: the first places by each key of one group, together, and of those the first
-    each = [_rows_by_keys(page, key, groups[1:], tenant_id, mine).subquery() for key in groups[0]]
-    found = union(*(select(one.c.seq) for one in each)).subquery()
-    order = found.c.seq.asc() if page.ascending else found.c.seq.desc()
-    at = and_(statement.c.tenant_id == tenant_id, statement.c.seq == found.c.seq)
-    return select(found.c.seq, statement.c.document).select_from(found.join(statement, at)).order_by(order).limit(page.limit + 1)
+    shape = _Shape(tuple(map(len, groups)), ascending=page.ascending, is_mine=mine is not None)
+    values: dict[str, Any] = {"tenant": tenant_id, "mine": mine} if mine is not None else {"tenant": tenant_id}
+    values |= {f"key_{number}_{place}": key for number, group in enumerate(groups) for place, key in enumerate(group)}
+    rows: list[tuple[int, str]] = []
+    for low, high in windows(db, page.low, page.high, ascending=page.ascending):
+        part = replace(page, low=low, high=high)
+        while len(rows) <= page.limit:
+            wanted = page.limit + 1 - len(rows)
+            places = [row[0] for row in _places(shape).rows(db, {**values, "first": part.low + 1, "last": part.high, "wanted": wanted})]
+            if places:
+                found = _AT_PLACES.rows(db, {"tenant": tenant_id, "places": places})
+                rows += sorted(found, key=itemgetter(0), reverse=not page.ascending)
+            if len(places) < wanted:
+                break
+            part = _after(part, places[-1])  # some of them were void
+        if len(rows) > page.limit:
+            break
+    return rows
 
 
-def _rows_by_keys(page: Page, key: bytes, groups: Sequence[tuple[bytes, ...]], tenant_id: int, mine: bytes | None) -> Select[Any]:
-    """The rows of a page that have one key, and one of each of the groups."""
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a query is but for its values: how many keys each of its groups has, the smaller groups first."""
+
+    groups: tuple[int, ...]
+    ascending: bool
+    is_mine: bool = False
+    is_counted: bool = False
+    """Whether the voided are left out by the query itself, for only the number counts."""
+
+    @property
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """Those on the statement itself."""
+        mine = (statement.c.authority_key == bindparam("mine"),) if self.is_mine else ()
+        return (*mine, statement.c.voided.is_(False)) if self.is_counted else mine
+
+
+@lru_cache(maxsize=500)
+def _places(shape: _Shape) -> Prepared:
+    """The first places of a range (`first` to `last`, `wanted` of them) that have one key of every group.
+
+    By the index alone, as far as there are no conditions on the statement itself.
+    """
+    if not shape.groups:
+        query = _in_order(shape, statement.c.seq).where(statement.c.tenant_id == _TENANT, *shape.conditions)
+    elif shape.groups[0] == 1:
+        query = _places_by_key(shape, 0)
+    else:  # every group has several keys: the first places by each key of one group, together, and of those the first
+        each = [_places_by_key(shape, place).subquery() for place in range(shape.groups[0])]
+        query = _in_order(shape, union(*(select(one.c.seq) for one in each)).subquery().c.seq)
+    return Prepared(select(func.count()).select_from(query.subquery()) if shape.is_counted else query)
+
+
+def _places_by_key(shape: _Shape, place: int) -> Select[int]:
+    """The first places of statements that have one key of the first group, and one of each of the others."""
     lead = link.alias()
-    source: Any = lead
-    conditions: list[ColumnElement[bool]] = [lead.c.key == key]
-    for group in groups:
-        if len(group) == 1:
-            other = link.alias()
-            source = source.join(other, and_(other.c.tenant_id == tenant_id, other.c.seq == lead.c.seq))
-            conditions.append(other.c.key == group[0])
+    query = _in_order(shape, lead.c.seq).where(lead.c.tenant_id == _TENANT, lead.c.key == _key(0, place))
+    source: FromClause = lead
+    for number, n_keys in enumerate(shape.groups[1:], start=1):
+        other = link.alias()
+        if n_keys == 1:
+            source = source.join(other, and_(other.c.tenant_id == _TENANT, other.c.seq == lead.c.seq))
+            query = query.where(other.c.key == _key(number, 0), *_within(other.c.seq))
         else:
-            conditions.append(_has_one_of(group, lead.c.seq, tenant_id))
-    source = source.join(statement, and_(statement.c.tenant_id == tenant_id, statement.c.seq == lead.c.seq))
-    return _rows(page, lead, tenant_id, mine).select_from(source).where(*conditions)
+            keys = [_key(number, each) for each in range(n_keys)]
+            query = query.where(exists().where(other.c.tenant_id == _TENANT, other.c.key.in_(keys), other.c.seq == lead.c.seq))
+    if shape.conditions:
+        source = source.join(statement, and_(statement.c.tenant_id == _TENANT, statement.c.seq == lead.c.seq))
+        query = query.where(*shape.conditions, *_within(statement.c.seq))
+    return query.select_from(source)
 
 
-def _rows(page: Page, lead: FromClause, tenant_id: int, mine: bytes | None) -> Select[Any]:
-    """The rows of a page, `lead` being the table whose places are read in order."""
-    order = lead.c.seq.asc() if page.ascending else lead.c.seq.desc()
-    rows = (
-        select(lead.c.seq, statement.c.document)
-        .where(lead.c.tenant_id == tenant_id, lead.c.seq > page.low, lead.c.seq <= page.high, statement.c.voided.is_(False))
-        .order_by(order)
-        .limit(page.limit + 1)
-    )
-    return rows if mine is None else rows.where(statement.c.authority_key == mine)
+def _key(number: int, place: int) -> BindParameter[bytes]:
+    return bindparam(f"key_{number}_{place}", type_=link.c.key.type)
+
+
+def _in_order(shape: _Shape, seq: ColumnElement[int]) -> Select[int]:
+    """The first places of a range."""
+    order = seq.asc() if shape.ascending else seq.desc()
+    return select(seq).where(*_within(seq)).order_by(order).limit(bindparam("wanted", type_=BigInteger))
+
+
+def _within(seq: ColumnElement[int]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The range of a query, said of each table of a join: the partitions to open are known before the first row.
+
+    Not `seq > low`: between the last place of a month and the first of the next one PostgreSQL would still look into the former.
+    """
+    return seq >= bindparam("first", type_=BigInteger), seq <= bindparam("last", type_=BigInteger)
 
 
 def _has_one_of(keys: Sequence[bytes], seq: ColumnElement[int], tenant_id: int) -> ColumnElement[bool]:
@@ -215,16 +349,5 @@ def _has_one_of(keys: Sequence[bytes], seq: ColumnElement[int], tenant_id: int) 
     return exists().where(one.c.tenant_id == tenant_id, one.c.key.in_(keys), one.c.seq == seq)
 
 
-def _last_place(db: Connection, tenant_id: int, moment: datetime) -> int:
-    """The place of the last statement stored at or before a moment; 0 when there is none."""
-    newest = (
-        select(statement.c.seq)
-        .where(statement.c.tenant_id == tenant_id, statement.c.stored <= moment)
-        .order_by(statement.c.stored.desc())
-        .limit(1)
-    )
-    return db.scalar(newest) or 0
-
-
-def _seal(body: bytes, pepper: bytes) -> bytes:
-    return hmac.digest(hashlib.sha256(b"xapi more\n" + pepper).digest(), body, "sha256")[:16]
+def _more_cipher(pepper: bytes) -> AESGCM:
+    return AESGCM(hashlib.sha256(b"xapi more\n" + pepper).digest())

@@ -15,7 +15,7 @@ UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 MAILTO = r"^mailto:[^@\s<>]+@[^@\s<>]+$"
 SHA1 = r"^[0-9a-fA-F]{40}$"
 SHA2 = r"^(?:[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128})$"
-MEDIA_TYPE = r"^[A-Za-z0-9!#$&^_.+\-]+/[A-Za-z0-9!#$&^_.+\-]+(?:\s*;.*)?$"
+MEDIA_TYPE = r"^[A-Za-z0-9!#$&^_.+\-]+/[A-Za-z0-9!#$&^_.+\-]+(?:[ \t]*;[^\x00-\x1f\x7f]*)?$"
 DURATION = (
     r"^P(?:\d+(?:[.,]\d+)?W|(?=\d|T\d)(?:\d+(?:[.,]\d+)?Y)?(?:\d+(?:[.,]\d+)?M)?(?:\d+(?:[.,]\d+)?D)?"
     r"(?:T(?=\d)(?:\d+(?:[.,]\d+)?H)?(?:\d+(?:[.,]\d+)?M)?(?:\d+(?:[.,]\d+)?S)?)?)$"
@@ -27,9 +27,9 @@ LANGUAGE = (
     r"|en-gb-oed|sgn-(?:be-fr|be-nl|ch-de)|art-lojban|cel-gaulish|no-bok|no-nyn|zh-(?:guoyu|hakka|min|min-nan|xiang))$"
 )
 """RFC 5646, section 2.1."""
-VERSION_1 = r"^1\.0\.\d+$"
-"""xAPI 1.0.3, Data 2.4.10: a version that does not start with `1.0.` is refused; the header alone may say `1.0`."""
-VERSION_2 = r"^[12]\.0\.\d+$"
+VERSION_1 = r"^1\.0(?:\.\d+)?$"
+"""xAPI 1.0.3, Data 2.4.10 refuses a statement of version `1.0`; ADL's suite wants it taken, as the header of a request is."""
+VERSION_2 = r"^[12]\.0(?:\.\d+)?$"
 
 INTERACTION_TYPES = (
     "true-false",

@@ -10,7 +10,7 @@ voiding statement reaches everyone who may have the statement that it voids.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, NoReturn
@@ -19,9 +19,7 @@ from xapi import links, timestamps
 from xapi.errors import RequestInvalid, StatementInvalid
 from xapi.schema import IRI, UUID
 from xapi.validation import validate_agent
-
-MAX_VALUES: Final = 50
-"""Values in one list of a slice: each is one more range of the index to read."""
+from xapi.vocabulary import MAX_SLICE_VALUES
 
 _IFIS = ("mbox", "mbox_sha1sum", "openid", "account")
 
@@ -46,9 +44,13 @@ class Slice:
     @cached_property
     def keys(self) -> tuple[tuple[bytes, ...], ...]:
         """Digests of `links` in groups: a statement of the slice has at least one key of every group. The narrowest kind comes first."""
+        return self.keys_by(lambda agent: links.agent_key(links.identifier_of(agent) or "", related=True))
+
+    def keys_by(self, agent_key: Callable[[Mapping[str, Any]], bytes]) -> tuple[tuple[bytes, ...], ...]:
+        """The same for who names agents otherwise; `agent_key` gives the digest under which one is found anywhere in a statement."""
         groups = (
             [links.registration_key(uuid) for uuid in self.registrations],
-            [links.agent_key(links.identifier_of(agent) or "", related=True) for agent in self.agents],
+            [agent_key(agent) for agent in self.agents],
             [links.activity_key(iri, related=True) for iri in self.activities],
             [links.verb_key(iri) for iri in self.verbs],
         )
@@ -68,6 +70,10 @@ class Slice:
             return True
         has = {key for one in (statement, *referred) for key in links.keys_of(one, one["authority"])}
         return all(not has.isdisjoint(group) for group in self.keys)
+
+    def between(self, since: datetime, until: datetime) -> "Slice":
+        """The part of it that was stored after one moment and not after another; it may be empty."""
+        return replace(self, since=max(since, self.since or since), until=min(until, self.until or until))
 
     def to_json(self) -> dict[str, Any]:
         """The slice as `read_slice` takes it, without the members that say nothing."""
@@ -89,7 +95,7 @@ def read_slice(value: Any, place: str = "") -> Slice:
     value    as parsed from JSON
     place    JSON pointer to the value, for the place of a refusal
     Raises   RequestInvalid (its place a JSON pointer) for anything but an object of the members above, an empty list or one of more
-             than `MAX_VALUES`, a value not of its kind, an agent without identifier, and times that leave nothing between them
+             than `MAX_SLICE_VALUES`, a value not of its kind, an agent without identifier, and times that leave nothing between them
     """
     if not isinstance(value, dict):
         _refuse("not_object", place or "/")
@@ -106,7 +112,7 @@ def _each(read: Callable[[Any, str], Any]) -> Callable[[Any, str], tuple[Any, ..
     """Reads a list of values of one kind; one given twice counts once."""
 
     def read_list(values: Any, place: str) -> tuple[Any, ...]:
-        if not isinstance(values, list) or not 0 < len(values) <= MAX_VALUES:
+        if not isinstance(values, list) or not 0 < len(values) <= MAX_SLICE_VALUES:
             _refuse("not_list", place)
         found: list[Any] = []
         for number, value in enumerate(values):

@@ -3,8 +3,8 @@
 The sequence. Each tenant has one row in `xapi_head`; a writer advances it (one UPDATE ... RETURNING) before it looks for known ids and
 inserts, and so holds the row's lock until its transaction ends. Writers of one tenant therefore commit in the order of their places:
 when a reader sees place n, every place below n is committed or was rolled back. A consumer that polls by `since`, by `more` or by a feed
-cursor cannot miss a statement. `stored` is stamped in the same turn and grows strictly with the place, one microsecond a statement at
-least, so `since` and `until` are ranges of the sequence. On SQLite the write lock of the file gives the same order.
+cursor cannot miss a statement. A place is a moment: `stored` in microseconds, taken in the turn, one microsecond a statement at least,
+so `since` and `until` are ranges of the sequence and a month is one, too. On SQLite the write lock of the file gives the same order.
 Rejected: a database sequence with reads held back to the oldest running transaction (one slow transaction anywhere hides new
 statements, and who writes cannot read back at once); advisory locks (lost in the log of locks, one more name space to agree on);
 giving places by a second UPDATE at the end (writes each row twice). The price is one writer at a time in a tenant, for the few
@@ -14,45 +14,42 @@ digests) is done before.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, BindParameter, Connection, Select, bindparam, case, select, update
+from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, case, select, update
 
 from kernel import strictjson
 from kernel.ids import new_uuid
+from kernel.prepared import Prepared as PreparedQuery
 from xapi import links, rawtext, timestamps
-from xapi.bulk import insert_rows
+from xapi.bulk import OneOf, insert_links, insert_new, insert_rows
 from xapi.errors import StatementConflict, StatementInvalid, VoidingForbidden
 from xapi.meaning import same_meaning
-from xapi.models import head, link, statement
+from xapi.models import head, link, reference, registry, statement
 from xapi.vocabulary import DEFAULT_STATEMENT_VERSION, VERB_VOIDED
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-_COUNT, _LAST_US = bindparam("count", type_=BigInteger), bindparam("last_us", type_=BigInteger)
-_ADVANCE = (
+_COUNT, _LAST = bindparam("count", type_=BigInteger), bindparam("last", type_=BigInteger)
+_REACHED = case((head.c.seq + _COUNT > _LAST, head.c.seq + _COUNT), else_=_LAST)
+_ADVANCE = PreparedQuery(
     update(head)
     .where(head.c.tenant_id == bindparam("tenant"))
-    .values(
-        seq=head.c.seq + _COUNT,
-        stored_us=case((head.c.stored_us + _COUNT > _LAST_US, head.c.stored_us + _COUNT), else_=_LAST_US),
-    )
-    .returning(head.c.seq, head.c.stored_us)
+    .values(seq=_REACHED, first=case((head.c.first == 0, _REACHED - _COUNT + 1), else_=head.c.first))
+    .returning(head.c.seq)
 )
 _MAX_LINKS = 10
 """References that are followed from one statement: people refer to a statement, or to such a reference; a longer chain is work without a
 use, and its cost would grow with its square inside the tenant's turn."""
 
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_KNOWN = select(statement.c.id, statement.c.document).where(statement.c.tenant_id == bindparam("tenant"), statement.c.id.in_(_IDS))
-_NODE = select(
-    statement.c.id, statement.c.seq, statement.c.document, statement.c.target_id, statement.c.voids, statement.c.authority_key
-).where(statement.c.tenant_id == bindparam("tenant"))
-_BY_ID = _NODE.where(statement.c.id.in_(_IDS))
-_BY_TARGET = _NODE.where(statement.c.target_id.in_(_IDS))
+_TENANT: BindParameter[Any] = bindparam("tenant")
+_PLACES_OF_IDS = PreparedQuery(select(registry.c.seq).where(registry.c.tenant_id == _TENANT, OneOf(registry.c.id, "ids")))
+_PLACES_OF_REFERRERS = PreparedQuery(select(reference.c.seq).where(reference.c.tenant_id == _TENANT, OneOf(reference.c.target_id, "ids")))
+_AT_PLACES = PreparedQuery(
+    select(
+        statement.c.id, statement.c.seq, statement.c.document, statement.c.target_id, statement.c.voids, statement.c.authority_key
+    ).where(statement.c.tenant_id == _TENANT, OneOf(statement.c.seq, "places"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,35 +160,40 @@ def store(db: Connection, batch: Sequence[Prepared], *, tenant_id: int, now: dat
     Raises   StatementInvalid for an id twice in the batch; StatementConflict for a known id with another meaning; VoidingForbidden
     """
     _refuse_repeated_ids(batch)
-    first_seq, first_stored = _take_turn(db, tenant_id=tenant_id, count=len(batch), now=now)
-    known = _known(db, tenant_id, [prepared.id for prepared in batch])
-    for prepared in batch:
-        if prepared.id in known and not same_meaning(orjson.loads(known[prepared.id]), prepared.received):
-            raise StatementConflict(id=prepared.id)
-    new = [prepared for prepared in batch if prepared.id not in known]
+    first = _take_turn(db, tenant_id=tenant_id, count=len(batch), now=now)
+    places = {prepared.id: place for place, prepared in enumerate(batch, first)}
+    fresh = insert_new(db, registry, [(tenant_id, *entry) for entry in places.items()], column="id")
+    if len(fresh) < len(batch):
+        _refuse_other_meanings(db, tenant_id, [prepared for prepared in batch if prepared.id not in fresh])
+    new = [prepared for prepared in batch if prepared.id in fresh]
     if not new:
         return []
-    done = [_placed(prepared, first_seq + place, first_stored + place * _MICROSECOND) for place, prepared in enumerate(new)]
+    done = [_placed(prepared, places[prepared.id]) for prepared in new]
     web = _References(db, tenant_id, new, done)
     rows = [
         (
             tenant_id,
             stored.seq,
             prepared.id,
-            stored.stored,
             prepared.authority_key,
             prepared.target_id,
             prepared.voids,
             prepared.id in web.voided,
-            timestamps.written(stored.stored).join(prepared.pieces),
+            stored.statement["stored"].join(prepared.pieces),
         )
         for prepared, stored in zip(new, done, strict=True)
     ]
     insert_rows(db, statement, rows)
-    pairs = {(key, stored.seq) for prepared, stored in zip(new, done, strict=True) for key in prepared.keys} | web.inherited
-    insert_rows(db, link, [(tenant_id, key, seq) for key, seq in sorted(pairs)], skip_known=True)
+    keys = {stored.seq: prepared.keys for prepared, stored in zip(new, done, strict=True)}
+    for key, seq in web.inherited:
+        if seq in keys:
+            keys[seq] = keys[seq] | {key}
+    insert_links(db, tenant_id, keys)
+    insert_rows(db, link, [(tenant_id, key, seq) for key, seq in sorted(web.inherited) if seq not in keys], skip_known=True)
+    insert_rows(db, reference, [(tenant_id, prepared.target_id, places[prepared.id]) for prepared in new if prepared.target_id])
     if web.voided_before:
-        db.execute(update(statement).where(statement.c.tenant_id == tenant_id, statement.c.id.in_(web.voided_before)).values(voided=True))
+        at = (statement.c.tenant_id == tenant_id, statement.c.seq.in_(web.voided_before))
+        db.execute(update(statement).where(*at).values(voided=True))
     return [replace(stored, voided=stored.id in web.voided) for stored in done]
 
 
@@ -199,14 +201,14 @@ class _References:
     """What follows from statements that refer to statements: who is voided, and by whose words a statement is found too.
 
     voided         ids of this batch that are voided, by a statement of the batch or one that came earlier
-    voided_before  ids of stored statements that this batch voids
+    voided_before  places of stored statements that this batch voids
     inherited      (key, seq) pairs: a statement is found by all that finds the statement it refers to, over `_MAX_LINKS` references
     Source         xAPI 1.0.3, Data 2.3.2; Communication 2.1.3, filter conditions for StatementRefs
     """
 
     def __init__(self, db: Connection, tenant_id: int, new: Sequence[Prepared], done: Sequence[Stored]) -> None:
         self.voided: set[str] = set()
-        self.voided_before: list[str] = []
+        self.voided_before: list[int] = []
         self.inherited: set[tuple[bytes, int]] = set()
         self._db, self._tenant_id = db, tenant_id
         self._nodes = {
@@ -226,7 +228,7 @@ class _References:
         for _ in range(_MAX_LINKS):
             if not missing:
                 break
-            found = self._load(_BY_ID, missing)
+            found = self._load(_PLACES_OF_IDS, missing)
             missing = {node.target_id for node in found if node.target_id} - set(self._nodes)
 
     def _load_referrers(self, fresh: set[str]) -> None:
@@ -235,16 +237,21 @@ class _References:
         for _ in range(_MAX_LINKS):
             if not wanted:
                 break
-            wanted = {node.id for node in self._load(_BY_TARGET, wanted)}
+            wanted = {node.id for node in self._load(_PLACES_OF_REFERRERS, wanted)}
 
-    def _load(self, query: Select[Any], ids: set[str]) -> list["_Node"]:
-        found = []
-        for row in self._db.execute(query, {"tenant": self._tenant_id, "ids": sorted(ids)}):
-            if row.id not in self._nodes:
-                document = orjson.loads(row.document)
+    def _load(self, places_of: PreparedQuery, ids: set[str]) -> list["_Node"]:
+        """Brings in the statements that a query of places finds; gives those that were not there."""
+        places = [row[0] for row in places_of.rows(self._db, {"tenant": self._tenant_id, "ids": sorted(ids)})]
+        found: list[_Node] = []
+        if not places:
+            return found
+        for row in _AT_PLACES.rows(self._db, {"tenant": self._tenant_id, "places": places}):
+            statement_id, seq, text, target_id, voids, by = row
+            if statement_id not in self._nodes:
+                document = orjson.loads(text)
                 keys = links.keys_of(document, document["authority"])
-                self._nodes[row.id] = _Node(row.id, row.seq, keys, row.target_id, row.voids, bytes(row.authority_key))
-                found.append(self._nodes[row.id])
+                self._nodes[statement_id] = _Node(statement_id, seq, keys, target_id, voids, bytes(by))
+                found.append(self._nodes[statement_id])
         return found
 
     def _inherit(self, node: "_Node", fresh: set[str]) -> None:
@@ -269,7 +276,7 @@ class _References:
         elif target.id in fresh:
             self.voided.add(target.id)
         elif node.id in fresh:
-            self.voided_before.append(target.id)
+            self.voided_before.append(target.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,23 +289,28 @@ class _Node:
     authority_key: bytes
 
 
-def _take_turn(db: Connection, *, tenant_id: int, count: int, now: datetime) -> tuple[int, datetime]:
-    """The first place and the first `stored` of `count` statements; other writers of the tenant wait until this transaction ends."""
-    turn = {"tenant": tenant_id, "count": count, "last_us": (now - _EPOCH) // _MICROSECOND + count - 1}
-    row = db.execute(_ADVANCE, turn).first()
+def _take_turn(db: Connection, *, tenant_id: int, count: int, now: datetime) -> int:
+    """The first of `count` places, at this moment or later; other writers of the tenant wait until this transaction ends."""
+    turn = {"tenant": tenant_id, "count": count, "last": timestamps.place_of(now) + count - 1}
+    row = _ADVANCE.first(db, turn)
     if row is None:
         insert_rows(db, head, [(tenant_id, 0, 0)], skip_known=True)
-        row = db.execute(_ADVANCE, turn).one()
-    return row.seq - count + 1, _EPOCH + (row.stored_us - count + 1) * _MICROSECOND
+        row = _ADVANCE.first(db, turn)
+    assert row is not None
+    return int(row[0]) - count + 1
 
 
-def _known(db: Connection, tenant_id: int, ids: list[str]) -> dict[str, str]:
-    """The documents of those ids that are stored."""
-    rows = db.execute(_KNOWN, {"tenant": tenant_id, "ids": ids})
-    return {row.id: row.document for row in rows}
+def _refuse_other_meanings(db: Connection, tenant_id: int, known: Sequence[Prepared]) -> None:
+    """Passes statements whose ids are taken by statements of the same meaning. Raises StatementConflict."""
+    places = [row[0] for row in _PLACES_OF_IDS.rows(db, {"tenant": tenant_id, "ids": [prepared.id for prepared in known]})]
+    documents = {row[0]: row[2] for row in _AT_PLACES.rows(db, {"tenant": tenant_id, "places": places})}
+    for prepared in known:
+        if not same_meaning(orjson.loads(documents[prepared.id]), prepared.received):
+            raise StatementConflict(id=prepared.id)
 
 
-def _placed(prepared: Prepared, seq: int, stored: datetime) -> Stored:
+def _placed(prepared: Prepared, seq: int) -> Stored:
+    stored = timestamps.moment_of(seq)
     text = timestamps.written(stored)
     return Stored(seq, prepared.id, stored, {"timestamp": text, **prepared.stamped, "stored": text})
 

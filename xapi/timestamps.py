@@ -11,6 +11,8 @@ from xapi.vocabulary import V2
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _ISO8601 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:[.,](\d+))?([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _UNKNOWN_ZONES = ("-00", "-0000", "-00:00")
 
 
@@ -51,6 +53,16 @@ def in_utc(text: str) -> str:
 def written(moment: datetime) -> str:
     """A moment with microseconds and a Z, as `stored` carries it."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def place_of(moment: datetime) -> int:
+    """Where a moment stands in the sequence of statements: microseconds since 1970 UTC; exact in a JSON number until the year 2255."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment_of(place: int) -> datetime:
+    """The moment that a place in the sequence is, aware, UTC."""
+    return _EPOCH + place * _MICROSECOND
 
 
 def _offset(zone: str | None) -> timedelta:

@@ -12,7 +12,7 @@ import click
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BENCHES = ("launch", "cat", "answer", "core_form", "roster", "scores")
+BENCHES = ("launch", "cat", "answer", "core_form", "roster", "scores", "lrs")
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
 
@@ -51,16 +51,18 @@ def check() -> None:
 @click.command()
 @click.argument("name", type=click.Choice(BENCHES), required=False)
 @click.option("--size", type=click.IntRange(100), help="Scores that `scores` delivers.  [default: 15000]")
-@click.option("--database", type=click.Choice(("sqlite", "postgresql")), help="What `launch` runs ours on.  [default: sqlite]")
+@click.option("--database", type=click.Choice(("sqlite", "postgresql")), help="What `launch` and `lrs` run on.  [default: sqlite]")
+@click.option("--statements", type=click.IntRange(0), help="Among how many statements `lrs` reads; 0: none.  [default: 1000000]")
 @click.option("--burst", is_flag=True, help="Add a minute of 50 launches a second to `launch`.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def bench(name: str | None, *, size: int | None, database: str | None, burst: bool, as_json: bool) -> None:
-    """Measure one of launch, cat, answer, core_form, roster, scores, or all, each beside its baseline."""
+def bench(name: str | None, *, size: int | None, database: str | None, statements: int | None, burst: bool, as_json: bool) -> None:
+    """Measure one of launch, cat, answer, core_form, roster, scores, lrs, or all, each beside its baseline."""
     from lti_tool.cli.common import print_json
 
     sized: dict[str, dict[str, Any]] = {
         "scores": {"size": size} if size else {},
         "launch": {"database": database or "sqlite", "burst": burst},
+        "lrs": {"database": database or "sqlite"} | ({"statements": statements} if statements is not None else {}),
     }
     chosen = [name] if name else BENCHES
     results = {each: importlib.import_module(f"bench.{each}").run(json=as_json, **sized.get(each, {})) for each in chosen}

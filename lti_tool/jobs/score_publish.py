@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, aliased
 
 from kernel import outbox
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.http import GuardedClient, HttpResponse
-from kernel.outbox import Claimed
+from kernel.outbox import Claimed, OutboxItem
 from kernel.strictjson import InvalidJson
 from lti_tool.jobs.verdicts import CONFLICT, FORBIDDEN, NOT_FOUND, Verdict, end, judged, platform_lane, tried
 from lti_tool.lti.ags import FinalScore, check_points, is_result_equal, results_url, scores_url
@@ -119,6 +119,11 @@ def publish_score(database: Database, item: Claimed, *, http: GuardedClient, set
     verdict = tried(lambda: _sent(delivery, item))
     with database.transaction() as db:
         return _recorded(db, item, delivery, verdict, clock())
+
+
+def outbox_keys_of(score_id: int) -> ColumnElement[bool]:
+    """Which rows of the outbox deliver one score, in any of its versions."""
+    return OutboxItem.key.like(f"score:{score_id}:%")
 
 
 def _key(score_id: int, version: int) -> str:

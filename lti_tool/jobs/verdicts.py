@@ -8,10 +8,9 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from kernel import outbox
-from kernel.http import HttpResponse, OutboundFailed, OutboundRefused
+from kernel.http import HttpResponse, OutboundFailed, OutboundRefused, retry_after
 from kernel.outbox import Claimed
 from lti_tool.lti.errors import HostForeign, ScopeMissing, ServiceRefused, TokenRefused
-from lti_tool.lti.services import retry_after
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
 BUSY = frozenset({429, 503})

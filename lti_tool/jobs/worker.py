@@ -7,7 +7,7 @@ is slow holds few of the threads, and one that is away is left alone for a while
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,6 +39,7 @@ class Worker:
 
     handlers      kind of outbox row to its handler
     housekeeping  run every five seconds
+    beside        loops of other work, each in a thread of its own until `stop` is set
     threads       rows under way at the same time
     per_second    rows of one lane begun in a second, by all workers together
     """
@@ -50,6 +51,7 @@ class Worker:
     poll_seconds: float = 0.5
     threads: int = 4
     per_second: float = 5.0
+    beside: Sequence[Callable[[threading.Event], None]] = ()
 
     @property
     def pace(self) -> Pace:
@@ -61,6 +63,9 @@ class Worker:
         log.info("worker_started", kinds=sorted(self.handlers))
         next_housekeeping = 0.0
         under_way: dict[Future[None], Claimed] = {}
+        others = [threading.Thread(target=loop, args=(stop,), name="beside") for loop in self.beside]
+        for other in others:
+            other.start()
         with ThreadPoolExecutor(self.threads, thread_name_prefix="effect") as pool:
             while not stop.is_set():
                 try:
@@ -74,6 +79,8 @@ class Worker:
                         log.error("worker_failed", exc_info=error)
                     stop.wait(2)
                 under_way = self._rest(under_way, stop)
+        for other in others:
+            other.join()
         log.info("worker_stopped")
 
     def run_once(self, limit: int = 20) -> int:

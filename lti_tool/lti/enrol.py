@@ -71,16 +71,28 @@ def find_placed(db: Session, message: Message, known: Known, *, platform: Platfo
     return None if message.placement is None else _placed_by_name(db, message.placement, platform)
 
 
+class _MustWrite(Exception):  # noqa: N818  no fault: the way from a look to a transaction
+    """A launch brings something that we do not hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Arrival:
     """One launch on its way into the rows."""
 
-    db: Session
+    opened: Session | None
+    """None for a look at whether there is anything to write."""
     message: Message
     known: Known
     placed: Placed | None
     platform: Platform
     now: datetime
+
+    @property
+    def db(self) -> Session:
+        """The transaction. Raises _MustWrite where none was opened."""
+        if self.opened is None:
+            raise _MustWrite
+        return self.opened
 
     def product(self) -> None:
         """Keeps what kind of platform this is, where its registration (by hand) did not say."""
@@ -186,7 +198,17 @@ class _Arrival:
         return int(found)
 
 
-def enrol(db: Session, message: Message, known: Known, *, platform: Platform, now: datetime, placed: Placed | None = None) -> Enrolled:
+def find_enrolled(message: Message, known: Known, *, platform: Platform, now: datetime, placed: Placed | None) -> Enrolled | None:
+    """What `enrol` gives where everything is as we know it; None where it has something to write, or to look for."""
+    try:
+        return enrol(None, message, known, platform=platform, now=now, placed=placed)
+    except _MustWrite:
+        return None
+
+
+def enrol(
+    db: Session | None, message: Message, known: Known, *, platform: Platform, now: datetime, placed: Placed | None = None
+) -> Enrolled:
     """Writes what is new or changed in a launch, and nothing else: a returning person costs no write here.
 
     placed   as `find_placed` tells

@@ -7,11 +7,13 @@ the last step nothing is written; the platform is called, if at all, while no tr
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hmac import compare_digest
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from kernel.clock import rfc3339
@@ -19,7 +21,7 @@ from kernel.db import Database
 from kernel.ids import new_uuid
 from lti_tool.lti import vocabulary as v
 from lti_tool.lti.deployments import learn_deployment
-from lti_tool.lti.enrol import Enrolled, OnEnrolled, Placed, enrol, find_placed
+from lti_tool.lti.enrol import Enrolled, OnEnrolled, Placed, enrol, find_enrolled, find_placed
 from lti_tool.lti.errors import (
     BindingMissing,
     ChoiceNeedsCookie,
@@ -212,17 +214,24 @@ def accept_launch(
         token = parse_token(form.id_token)
         verify_signature(token, key_sets.find_key(platform, token.kid))
         check_claims(token.claims, issuer=platform.issuer, client_id=platform.client_id, nonce=login.state.nonce, now=now)
+        with database.looking() as connection, Session(connection) as look:
+            judged = _judged(look, login, token.claims, choose_page=choose_page, public_url=public_url)
+        store = partial(_store, login=login, browser=browser, browser_locale=browser_locale, now=now)
+        enrolled = None if judged is None else judged.find_enrolled(now)
+        if judged is not None and enrolled is not None:
+            with database.writing() as short:
+                return store(short, judged, enrolled)
         with database.transaction() as db:
-            arrival, known = _arrival(db, login, token.claims, public_url=public_url, now=now)
-            page = choose_page(db, arrival)
-            enrolled = enrol(db, arrival.message, known, platform=platform, now=now, placed=arrival.placed)
+            if judged is None:
+                learn_deployment(db, platform.id, token.claims[v.DEPLOYMENT_ID], now=now)
+                db.flush()  # the look passes by the session
+                judged = _judged(db, login, token.claims, choose_page=choose_page, public_url=public_url)
+            if judged is None:
+                raise DeploymentUnknown(deployment_id=token.claims[v.DEPLOYMENT_ID])
+            enrolled = judged.enrol(db, now)
             if enrolled.is_new:
                 on_enrolled(db, enrolled)
-            row = _row(arrival, enrolled, login, browser, browser_locale)
-            needs_tab = row["framed"] and not page.is_framable
-            token_bytes = TICKET_BYTES if needs_tab else COOKIE_BYTES if browser.cookie else PATH_BYTES
-            session_token = begin_session(db, row=row, roles=enrolled.roles, now=now, token_bytes=token_bytes)
-        return Accepted(arrival.uuid, page.path, session_token, enrolled, platform, row["locale"], needs_tab)
+            return store(db, judged, enrolled)
     except LtiRefused as refusal:
         if not isinstance(refusal, PlatformRefused) and _is_used(database, login):
             refusal = StateUsed()  # whatever else is wrong with it by now
@@ -235,18 +244,35 @@ def _is_used(database: Database, login: Login) -> bool:
         return is_spent(db, login.state.hash)
 
 
-def _arrival(db: Session, login: Login, claims: Mapping[str, Any], *, public_url: str, now: datetime) -> tuple[Arrival, Known]:
-    """Judges what the token says, with what we know of the things that it names; the platform itself is looked at again."""
-    names = _names_in(claims)
-    known = find_known(db, login.platform, **names)
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A launch that may come in: what it brings, what of that we know, and the page that it leads to."""
+
+    arrival: Arrival
+    known: Known
+    page: Page
+
+    def find_enrolled(self, now: datetime) -> Enrolled | None:
+        """Where it stands in our rows; None where they do not have all of it yet."""
+        arrival = self.arrival
+        return find_enrolled(arrival.message, self.known, platform=arrival.platform, now=now, placed=arrival.placed)
+
+    def enrol(self, db: Session, now: datetime) -> Enrolled:
+        """Where it stands in our rows, with what it brings."""
+        arrival = self.arrival
+        return enrol(db, arrival.message, self.known, platform=arrival.platform, now=now, placed=arrival.placed)
+
+
+def _judged(db: Session, login: Login, claims: Mapping[str, Any], *, choose_page: ChoosePage, public_url: str) -> _Judged | None:
+    """Judges what the token says, with what we know of the things that it names; the platform itself is looked at again.
+
+    Returns  None when its deployment is not registered
+    """
+    known = find_known(db, login.platform, **_names_in(claims))
     if known is None and not is_open(db, login.platform):
         raise IssuerUnknown(issuer=login.platform.issuer)
     if known is None:
-        learn_deployment(db, login.platform.id, names["deployment"], now=now)
-        db.flush()  # the look below passes by the session
-        known = find_known(db, login.platform, **names)
-    if known is None:
-        raise DeploymentUnknown(deployment_id=names["deployment"])
+        return None
     message = read_message(claims, platform=login.platform, public_url=public_url)
     if known.blocked_at is not None:
         raise PersonBlocked
@@ -255,7 +281,27 @@ def _arrival(db: Session, login: Login, claims: Mapping[str, Any], *, public_url
     roles = message.roles | known.granted
     _check_part(message, roles)
     placed = find_placed(db, message, known, platform=login.platform)
-    return Arrival(new_uuid(), message, roles, login.platform, hints_of(db, login), placed), known
+    arrival = Arrival(new_uuid(), message, roles, login.platform, hints_of(db, login), placed)
+    return _Judged(arrival, known, choose_page(db, arrival))
+
+
+def _store(
+    db: Session | Connection,
+    judged: _Judged,
+    enrolled: Enrolled,
+    *,
+    login: Login,
+    browser: Browser,
+    browser_locale: Callable[[], str],
+    now: datetime,
+) -> Accepted:
+    """Spends the login and begins the session, in one row. Raises StateUsed."""
+    arrival, page = judged.arrival, judged.page
+    row = _row(arrival, enrolled, login, browser, browser_locale)
+    needs_tab = row["framed"] and not page.is_framable
+    token_bytes = TICKET_BYTES if needs_tab else COOKIE_BYTES if browser.cookie else PATH_BYTES
+    session_token = begin_session(db, row=row, roles=enrolled.roles, now=now, token_bytes=token_bytes)
+    return Accepted(arrival.uuid, page.path, session_token, enrolled, arrival.platform, row["locale"], needs_tab)
 
 
 def _check_part(message: Message, roles: frozenset[v.Role]) -> None:

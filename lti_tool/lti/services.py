@@ -8,15 +8,14 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
 
 from pylti1p3.service_connector import ServiceConnector, TServiceConnectorResponse
 
 from kernel.clock import Clock
-from kernel.http import MAX_BYTES, GuardedClient, HttpResponse
+from kernel.http import MAX_BYTES, GuardedClient, HttpResponse, retry_after
 from kernel.ids import new_token
 from kernel.strictjson import InvalidJson
 from lti_tool.lti.errors import HostForeign, ScopeMissing, ServiceRefused, TokenRefused
@@ -233,19 +232,6 @@ def refuse_error(response: HttpResponse, now: datetime) -> None:
     """Raises ServiceRefused unless the status is one of success."""
     if not OK <= response.status < 300:  # noqa: PLR2004  the class of success
         raise ServiceRefused(status_code=response.status, retry_after_seconds=retry_after(response.headers, now))
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that the platform asks us to wait, by RFC 9110, section 10.2.3; None when it does not say."""
-    value = headers.get("retry-after", "").strip()
-    if value.isdigit():
-        return float(min(int(value), 86_400))
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(0.0, (moment - now).total_seconds()), 86_400.0)
 
 
 def next_link(headers: Mapping[str, str]) -> str | None:

@@ -4,17 +4,19 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, null, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from kernel.db import JsonDocument, connection_of
 from kernel.ids import digest, new_token
+from kernel.prepared import Prepared
 from lti_tool.lti.errors import MemberRemoved, OtherPerson, PersonBlocked, SessionMissing, StateUsed, TicketSpent
-from lti_tool.lti.vocabulary import Role
+from lti_tool.lti.vocabulary import RESOURCE_LINK_REQUEST, Role
 from lti_tool.models import Context, Enrolment, Grant, Launch, Registration, Tenant, User
 from lti_tool.models.audit import append_audit
 
@@ -27,27 +29,48 @@ TICKET = re.compile(r"[A-Za-z0-9_-]{48}", re.ASCII)
 """A ticket as we write it: no cookie of ours and no head of an address has this length."""
 _FORGOTTEN: dict[str, Any] = {"session_hash": None, "return_url": None, "deep_linking": None}
 """What goes when a session goes: the cookie, and the addresses that hold a key of the person's session on the platform."""
+_ABSENT: dict[str, Any] = {"message_type": RESOURCE_LINK_REQUEST, "deep_linking": None, "for_user_id": None}
+"""Columns of a launch that say so when they are not given."""
 
 _launch = Launch.__table__
 # A table instead of the class, and statements made once: each launch and each request waits on these.
 
-_BEGIN = {
-    name: dialect.insert(_launch).on_conflict_do_nothing(index_elements=["state_hash"]).returning(_launch.c.id)
-    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
-}
-"""Spends the login: of those who try it at once, on any number of machines, one gets its row in."""
+_NEW = {
+    name: bindparam(name)
+    for name in (
+        "uuid", "tenant_id", "registration_id", "deployment_id", "user_id", "context_id", "resource_link_id", "line_item_id",
+        "state_hash", "session_hash", "message_type", "deep_linking", "for_user_id", "roles", "locale", "target", "return_url",
+        "framed", "created_at", "seen_at", "expires_at",
+    )
+}  # fmt: skip
 _TAKE_OVER = (
     _launch.update()  # type: ignore[attr-defined]
-    .where(_launch.c.user_id == bindparam("user"), _launch.c.expires_at > bindparam("now"), _launch.c.preview_of_id.is_(None))
-    .where(or_(_launch.c.session_hash.is_not(None), _launch.c.roles != bindparam("spelled", type_=JsonDocument)))
-    .values(session_hash=None, roles=bindparam("spelled", type_=JsonDocument))
+    .where(_launch.c.user_id == bindparam("user_id"), _launch.c.expires_at > bindparam("seen_at"), _launch.c.preview_of_id.is_(None))
+    .where(or_(_launch.c.session_hash.is_not(None), _launch.c.roles != bindparam("roles", type_=JsonDocument)))
+    .values(session_hash=null(), roles=bindparam("roles", type_=JsonDocument))
 )
-_TAKE_OVER_IN = _TAKE_OVER.where(_launch.c.context_id == bindparam("context"))
+_TAKE_OVER_IN = _TAKE_OVER.where(_launch.c.context_id == bindparam("context_id"))
 _TAKE_OVER_NOWHERE = _TAKE_OVER.where(_launch.c.context_id.is_(None))
 
 
-@dataclass(frozen=True, slots=True)
-class LiveLaunch:
+def _beginning(take_over: Any) -> dict[str, tuple[Prepared, ...]]:
+    """What begins a session, for each kind of database; the last statement tells whether it did.
+
+    The unique entry spends the login: of those who try it at once, on any number of machines, one gets its row in.
+    """
+    spent = {"index_elements": ["state_hash"]}
+    begun = postgresql.insert(_launch).values(_NEW).on_conflict_do_nothing(**spent).returning(_launch.c.id).cte("begun")
+    ended = take_over.where(exists(select(begun.c.id))).cte("ended")
+    return {
+        "postgresql": (Prepared(select(begun.c.id).add_cte(ended)),),
+        "sqlite": (Prepared(take_over), Prepared(sqlite.insert(_launch).values(_NEW).on_conflict_do_nothing(**spent))),
+    }
+
+
+_BEGIN_IN, _BEGIN_NOWHERE = _beginning(_TAKE_OVER_IN), _beginning(_TAKE_OVER_NOWHERE)
+
+
+class LiveLaunch(NamedTuple):
     """A launch whose page a person may use now, and all that a page needs to know of it."""
 
     id: int
@@ -94,10 +117,11 @@ _context, _grant, _enrolment = Context.__table__, Grant.__table__, Enrolment.__t
 
 def _granted(*grants: str) -> Any:
     """Whether the person of the launch has one of our grants."""
-    return exists().where(_grant.c.registration_id == _launch.c.registration_id, _grant.c.sub == _user.c.sub, _grant.c.role.in_(grants))
+    is_one = or_(*(_grant.c.role == grant for grant in grants))
+    return exists().where(_grant.c.registration_id == _launch.c.registration_id, _grant.c.sub == _user.c.sub, is_one)
 
 
-_LIVE = (
+_LIVE = Prepared(
     select(
         _launch.c.id, _launch.c.uuid, _launch.c.tenant_id, _launch.c.registration_id, _launch.c.deployment_id, _launch.c.user_id,
         _launch.c.context_id, _launch.c.resource_link_id, _launch.c.line_item_id, _launch.c.roles, _launch.c.locale,
@@ -139,24 +163,24 @@ _SPEND = (
 )
 
 
-def begin_session(db: Session, *, row: dict[str, Any], roles: Iterable[Role], now: datetime, token_bytes: int = 32) -> str:
+def begin_session(
+    db: Session | Connection, *, row: dict[str, Any], roles: Iterable[Role], now: datetime, token_bytes: int = 32
+) -> str:
     """Begins the session of a launch and ends the one that the same person had in the same context.
 
+    db       a transaction, or a connection of `Database.writing`
     row      the launch's own columns, `user_id`, `context_id` and `state_hash` among them
     Returns  the session's token, 256 bits or more, of which only the digest is kept
-    Raises   StateUsed when another launch spent the same login
+    Raises   StateUsed when another launch spent the same login: the transaction must not be committed
     """
-    spelled = sorted(role.value for role in roles)
-    whose = {"user": row["user_id"], "now": now, "spelled": spelled}
-    connection = connection_of(db)
-    if row["context_id"] is None:
-        connection.execute(_TAKE_OVER_NOWHERE, whose)
-    else:
-        connection.execute(_TAKE_OVER_IN, whose | {"context": row["context_id"]})
     token = new_token(token_bytes)
-    times = {"created_at": now, "seen_at": now, "expires_at": now + ABSOLUTE, "held_until": None}
-    begun = connection.execute(_BEGIN[connection.dialect.name], {**row, **times, "session_hash": digest(token), "roles": spelled})
-    if begun.first() is None:
+    times = {"created_at": now, "seen_at": now, "expires_at": now + ABSOLUTE}
+    values = {**_ABSENT, **row, **times, "session_hash": digest(token), "roles": sorted(role.value for role in roles)}
+    beginning = _BEGIN_NOWHERE if row["context_id"] is None else _BEGIN_IN
+    *before, begin = beginning[connection_of(db).dialect.name]
+    for statement in before:
+        statement.count(db, values)
+    if begin.count(db, values) != 1:
         raise StateUsed
     return token
 
@@ -167,10 +191,10 @@ def find_live_launch(db: Session, launch: UUID, *, token: str, now: datetime) ->
     The cookie may be that of another launch of the same person by the same platform: their pages stay usable side by side.
     Raises   SessionMissing, OtherPerson, PersonBlocked, MemberRemoved
     """
-    row = db.execute(_LIVE, {"launch": launch}).first()
+    row = _LIVE.first(db, {"launch": launch})
     if row is None:
         return None
-    page = LiveLaunch(*tuple[Any, ...](row))
+    page = LiveLaunch(*row)
     hashed = digest(token)
     session: Any = page if page.session_hash == hashed else db.execute(_COOKIE, {"session_hash": hashed}).first()
     if session is None:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, delete, exists, select
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from kernel.db import connection_of
+from kernel.prepared import Prepared
 from lti_tool.lti.vocabulary import GRANTS, Role
 from lti_tool.models import Context, Deployment, Enrolment, Grant, Launch, LineItem, LongLogin, Placement, Registration, ResourceLink, User
 
@@ -36,8 +37,7 @@ class Platform:
     keeps_names: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What we already hold of the things that one launch names; None for what is new."""
 
     deployment: int
@@ -69,8 +69,14 @@ class Known:
     column_gone_at: datetime | None
     product: str | None
     """Product family code of the platform."""
-    granted: frozenset[Role]
-    """Roles by our own grants."""
+    is_executive: bool
+    is_central_executive: bool
+    is_administrator: bool
+
+    @property
+    def granted(self) -> frozenset[Role]:
+        """Roles by our own grants."""
+        return frozenset(role for role, is_given in zip(GRANTS.values(), self[-len(GRANTS) :], strict=True) if is_given)
 
 
 _long, _platform_, _launch = LongLogin.__table__, Registration.__table__, Launch.__table__
@@ -106,7 +112,7 @@ def _granted(grant: str) -> Any:
     )
 
 
-_KNOWN = (
+_KNOWN = Prepared(
     select(
         _deployment.c.id, _user.c.id, _user.c.person_uuid, _user.c.display_name, _user.c.blocked_at, _context.c.id, _context.c.title,
         _context.c.label, _context.c.history, _context.c.memberships_url, _context.c.line_items_url, _context.c.ags_scopes,
@@ -176,23 +182,12 @@ def is_open(db: Session, platform: Platform) -> bool:
 
 
 def find_known(
-    db: Session, platform: Platform, *, deployment: str, sub: str | None, context: str | None, link: str | None, line_item: str | None
+    db: Session | Connection, platform: Platform, *, deployment: str, sub: str | None, context: str | None, link: str | None, line_item: str | None
 ) -> Known | None:
     """What is known of the things that a launch names; None when the deployment is not registered, or the registration not open."""
-    row = (
-        connection_of(db)
-        .execute(
-            _KNOWN,
-            _open_values(platform) | {"deployment": deployment, "sub": sub, "context": context, "link": link, "line_item": line_item},
-        )
-        .first()
-    )
-    if row is None:
-        return None
-    values: tuple[Any, ...] = tuple(row)
-    given = frozenset(role for role, is_given in zip(GRANTS.values(), values[-len(GRANTS) :], strict=True) if is_given)
-    parts: tuple[Any, ...] = (*values[: -len(GRANTS)], given)
-    return Known(*parts)
+    names = {"deployment": deployment, "sub": sub, "context": context, "link": link, "line_item": line_item}
+    row = _KNOWN.first(db, {**_open_values(platform), **names})
+    return None if row is None else Known(*row)
 
 
 def sweep_long_logins(db: Session, *, now: datetime) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from kernel.errors import Conflict, Invalid, NotFound
@@ -65,6 +65,11 @@ def add_tenant(db: Session, *, key: str, name: Mapping[str, str], home_page: str
     db.flush()  # the audit line names its id
     append_audit(db, event="tenant.added", actor="command", now=now, tenant_id=tenant.id, details={"key": key})
     return tenant
+
+
+def find_tenant_id(db: Connection, key: str) -> int | None:
+    """The id of the agency with this key, if there is one."""
+    return db.scalar(select(Tenant.id).where(Tenant.key == key))
 
 
 def get_tenant(db: Session, key: str) -> Tenant:

@@ -15,13 +15,13 @@ from werkzeug.wrappers import Response as AnyResponse
 import assessment.api as assessment
 import roadmap.api as roadmap
 from kernel.clock import BANGKOK
+from kernel.csv_file import csv_bytes
 from kernel.errors import KaonaError
 from kernel.langmap import text_in
 from lti_tool.lti.ags import ScoreInvalid
 from lti_tool.models.audit import append_audit
 from lti_tool.views.learner import level_names
 from lti_tool.web import pages, pictures
-from lti_tool.web.csv_file import csv_bytes
 from lti_tool.web.current import this_app
 from lti_tool.web.principal import Role, require
 from lti_tool.workflows import roster, teacher_scores

@@ -31,10 +31,14 @@ def read_session(request: Request) -> str | None:
 
 
 def set_token(response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
-    """Gives the browser a cookie; without `max_age` until it closes."""
-    response.set_cookie(name, value, max_age=max_age, path="/", secure=True, httponly=True, samesite="None", partitioned=True)
+    """Gives the browser a cookie; without `max_age` until it closes.
+
+    value   of letters, digits, `-` and `_` alone
+    """
+    lives = "" if max_age is None else f" Max-Age={max_age};"
+    response.headers.add("Set-Cookie", f"{name}={value};{lives} Secure; HttpOnly; Path=/; SameSite=None; Partitioned")
     if _on_loopback_http():
-        response.set_cookie(_twin(name), value, max_age=max_age, path="/", httponly=True, samesite="Lax")
+        response.headers.add("Set-Cookie", f"{_twin(name)}={value};{lives} HttpOnly; Path=/; SameSite=Lax")
 
 
 def drop_token(response: Response, name: str) -> None:

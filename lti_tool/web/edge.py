@@ -4,13 +4,16 @@ A view that answers POST, PUT or DELETE writes; a GET reads, unless it is marked
 answer leaves; when it fails the person gets the error page, never an acknowledgement.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, has_request_context, request
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Response as BaseResponse
 
 from kernel.clock import Clock
 from kernel.db import Database
@@ -23,6 +26,7 @@ MAX_FORM_BYTES = 65_536
 """Largest body of every address but the record store's: a launch with a token of 32 kB, or the longest answer."""
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+REDIRECTS = frozenset({302, 303})
 
 
 def writes(view: View) -> View:
@@ -44,8 +48,36 @@ class AfterCommit:
     render: Callable[[], Any]
 
 
+class _NoSessions(SessionInterface):
+    """Flask's own sessions are not used: ours are rows (`lti_tool.lti.sessions`)."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002  Flask's signature
+        """The same empty one for everybody; it refuses to be written."""
+        return _NO_SESSION
+
+    def save_session(self, app: Flask, session: SessionMixin, response: BaseResponse) -> None:
+        """Never called for that one."""
+
+
+_NO_SESSION = NullSession()
+
+
+class _Answer(Response):
+    """An answer whose headers go out as they were set: ours are whole, and its Location is an address that we wrote."""
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
+        """As they are where there is nothing to be worked out."""
+        if self.status_code in REDIRECTS and self.headers["Location"].isascii():
+            self.headers["Content-Length"] = str(sum(map(len, self.iter_encoded())))
+            return self.headers
+        return super().get_wsgi_headers(environ)
+
+
 class KaonaApp(Flask):
     """The Flask application with the request's edge built in."""
+
+    response_class = _Answer
+    session_interface = _NoSessions()
 
     database: Database
     settings: Settings
@@ -69,6 +101,14 @@ class KaonaApp(Flask):
             if not isinstance(result, AfterCommit):
                 result = self.make_response(result)
         return self.make_response(result.render()) if isinstance(result, AfterCommit) else result
+
+
+def name_request(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Puts the request's reference and endpoint into a log line that is written while one is answered."""
+    if has_request_context():
+        event.setdefault("reference", reference())
+        event.setdefault("endpoint", request.endpoint)
+    return event
 
 
 def reference() -> str:

@@ -12,12 +12,12 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
-from flask import Flask, g, redirect, render_template, request, url_for
+from babel.support import Translations
+from flask import Flask, g, redirect, render_template, request
 from flask_babel import force_locale
 from jinja2 import StrictUndefined
 from markupsafe import Markup
@@ -29,7 +29,7 @@ from kernel.ids import new_uuid
 from kernel.langmap import text_in
 from lti_tool.models import Launch
 from lti_tool.web.current import this_app
-from lti_tool.web.path_sessions import without_head
+from lti_tool.web.path_sessions import is_in_path
 from lti_tool.web.principal import Principal
 from lti_tool.web.thai_dates import Form, date_text
 
@@ -52,21 +52,33 @@ def register(app: Flask) -> None:
         percent=percent_filter,
         short_uuid=lambda value: str(value)[:4],
     )
-    app.jinja_env.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]  # of its i18n extension
+    folder = app.config["BABEL_TRANSLATION_DIRECTORIES"]
+    catalogs = {language: Translations.load(folder, [language]) for language in LANGUAGES}  # English stands in the source and needs none
+
+    def gettext(message: str) -> str:
+        return catalogs[text_language()].gettext(message)
+
+    def ngettext(singular: str, plural: str, n: int) -> str:
+        return catalogs[text_language()].ngettext(singular, plural, n)
+
+    app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # of its i18n extension
     app.jinja_env.globals.update(static_url=static_url, in_language=in_language, new_client_id=lambda: str(new_uuid()))
     app.context_processor(_page_values)
 
 
 def page_language() -> str:
     """`th` or `en`: the launch's language; Thai before a launch is known."""
-    principal = g.get("principal")
-    locale = principal.locale if principal is not None else LANGUAGES[0]
-    return locale if locale in LANGUAGES else LANGUAGES[0]
+    return _language_of(g.get("principal"))
 
 
 def text_language() -> str:
     """Language of the text being written: the page's, or that of the part within `in_language`."""
-    return str(g.get("text_language") or page_language())
+    known = g._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  every text of a page asks: one look through the proxy
+    return str(known.get("text_language") or _language_of(known.get("principal")))
+
+
+def _language_of(principal: Principal | None) -> str:
+    return principal.locale if principal is not None and principal.locale in LANGUAGES else LANGUAGES[0]
 
 
 def in_language(language: str, template: str, **values: Any) -> Markup:
@@ -133,7 +145,7 @@ def change_language(db: Session, principal: Principal, *, home: str) -> Response
 
 def static_url(filename: str) -> str:
     """Address of one of our files, with its content's digest, so that browsers may keep it."""
-    return without_head(request, url_for("static", filename=filename, v=_content_digest(filename)))
+    return ("" if is_in_path(request) else request.script_root) + _static_path(this_app().static_url_path or "", filename)
 
 
 def compile_translations(data_dir: Path) -> Path:
@@ -170,22 +182,7 @@ def _page_values() -> dict[str, Any]:
     return {"lang": page_language(), "principal": g.get("principal"), "now": g.get("now")}
 
 
-def _gettext(message: str) -> str:
-    """A message of a template in the language being written. Templates ask dozens of times a page: the way is kept short."""
-    return _catalog(this_app().config["BABEL_TRANSLATION_DIRECTORIES"], text_language()).gettext(message)
-
-
-def _ngettext(singular: str, plural: str, n: int) -> str:
-    return _catalog(this_app().config["BABEL_TRANSLATION_DIRECTORIES"], text_language()).ngettext(singular, plural, n)
-
-
-@lru_cache(maxsize=16)
-def _catalog(folder: str, language: str) -> NullTranslations:
-    """The messages of one language; English stands in the source and needs none."""
-    return Translations.load(folder, [language])
-
-
 @lru_cache(maxsize=64)
-def _content_digest(filename: str) -> str:
+def _static_path(folder: str, filename: str) -> str:
     content = (Path(__file__).resolve().parent.parent / "static" / filename).read_bytes()
-    return hashlib.sha256(content).hexdigest()[:12]
+    return f"{folder}/{quote(filename)}?v={hashlib.sha256(content).hexdigest()[:12]}"

@@ -37,11 +37,6 @@ def head_of(token: str) -> str:
     return f"/s/{token}"
 
 
-def without_head(request: Request, address: str) -> str:
-    """An address on our origin without the token: for files, which need none and should be kept by the browser."""
-    return address.removeprefix(request.script_root) if is_in_path(request) else address
-
-
 def is_in_path(request: Request) -> bool:
     """Whether the request's address carries a session."""
     return KEY in request.environ

@@ -6,16 +6,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import assessment.api as assessment
+import xapi.api as xapi
 from kernel import outbox
 from kernel.clock import Clock, system_clock
 from kernel.db import Database
 from kernel.http import GuardedClient
 from kernel.outbox import Claimed
 from lti_tool.jobs import line_items, roster_sync, score_publish, score_reconcile
+from lti_tool.jobs.statement_push import Pusher
 from lti_tool.jobs.worker import Handler, Worker
+from lti_tool.keys import lrs_pepper
 from lti_tool.lti.sessions import sweep_sessions
 from lti_tool.lti.storage import sweep_long_logins
 from lti_tool.settings import Settings
@@ -70,6 +74,9 @@ def make_worker(settings: Settings, database: Database, clock: Clock = system_cl
         if next(rounds) % ROUNDS_A_SWEEP == 0:
             sweep(database, clock)
 
+    pusher = Pusher(
+        database, clock, http, lrs_pepper(settings.secret_key), threads=settings.worker_threads, poll_seconds=settings.worker_poll_seconds
+    )
     return Worker(
         database=database,
         clock=clock,
@@ -78,6 +85,7 @@ def make_worker(settings: Settings, database: Database, clock: Clock = system_cl
         poll_seconds=settings.worker_poll_seconds,
         threads=settings.worker_threads,
         per_second=settings.platform_calls_per_second,
+        beside=(pusher.run,),
     )
 
 
@@ -120,7 +128,7 @@ def _close_one(database: Database, settings: Settings, attempt_uuid: UUID, aside
 
 def sweep(database: Database, clock: Clock) -> None:
     """Once a minute: asks for columns that are wanted and, by night, for rosters and results; forgets what long logins left behind,
-    the cookies of sessions that are over, previews that nobody ended, and effects that ended long ago.
+    the cookies of sessions that are over, previews that nobody ended, and effects that ended long ago; makes partitions ahead.
     """
     now = clock()
     gradebook.ensure_some(database, clock)
@@ -131,3 +139,8 @@ def sweep(database: Database, clock: Clock) -> None:
         score_reconcile.enqueue_night(db, now=now)
         outbox.sweep(db, before=now - ENDED_EFFECTS_KEPT)
         sweep_previews(db, now=now)
+    try:
+        with database.transaction() as db:
+            xapi.keep_ahead(db.connection(), now=now)
+    except OperationalError as error:  # somebody reads for long what it must lock: the default partition takes in what comes
+        log.warning("partitions_later", reason=type(error.orig).__name__)

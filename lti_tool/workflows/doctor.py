@@ -1,6 +1,7 @@
 """What works and what does not, platform by platform, in plain words with the cure: for the page and for `kaona doctor`."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from lti_tool.lti.keysets import FETCHING
 from lti_tool.lti.registrations import CLOCK_TOLERANCE_SECONDS
 from lti_tool.models import Context, Deployment, KeySet, Launch, LineItem, Registration, Roster, Score, Tenant, ToolKey
 from lti_tool.web.principal import Principal
-from lti_tool.workflows.findings import Finding, failed_columns, finding, parked_scores
+from lti_tool.workflows.findings import Finding, failed_columns, finding, of_push, parked_scores
 from lti_tool.workflows.standing import fault_of
 
 OLD_QUEUE = timedelta(hours=1)
@@ -138,11 +139,13 @@ def summary_of(db: Session, *, now: datetime, tenant_id: int | None = None) -> D
         parked=tuple(_parked(db, ours)),
         statements=xapi.count_statements(db, tenant_id=tenant_id),
         keys=keys,
-        findings=tuple(_of_installation(db, ours, keys, now)),
+        findings=tuple(_of_installation(db, ours, keys, xapi.list_pushes(db, tenant_id=tenant_id), now)),
     )
 
 
-def _of_installation(db: Session, ours: ColumnElement[bool], keys: tuple[xapi.KeyView, ...], now: datetime) -> list[Finding]:
+def _of_installation(
+    db: Session, ours: ColumnElement[bool], keys: tuple[xapi.KeyView, ...], pushes: Sequence[xapi.PushView], now: datetime
+) -> list[Finding]:
     found: list[Finding] = []
     if _is_worker_absent(db, ours, now):
         found.append(finding("worker_absent", minutes=IDLE_WORKER // timedelta(minutes=1)))
@@ -154,7 +157,7 @@ def _of_installation(db: Session, ours: ColumnElement[bool], keys: tuple[xapi.Ke
         for key in keys
         if key.revoked_at is None and key.expires_at is not None and now < key.expires_at <= now + KEY_NOTICE
     ]
-    return found
+    return found + [one for push in pushes for one in of_push(push, now)]
 
 
 def _is_worker_absent(db: Session, ours: ColumnElement[bool], now: datetime) -> bool:

@@ -1,8 +1,10 @@
 """What may be wrong with a connection, in words with the cure: the page and `kaona doctor` say the same."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
+import xapi.api as xapi
 from kernel.langmap import LangMap
 from lti_tool.workflows.standing import fault_of
 
@@ -15,6 +17,8 @@ KIND_NAMES: dict[str, LangMap] = {
     "roster.sync": {"th": "การอ่านรายชื่อสมาชิก", "en": "Lists of members to read"},
 }
 """Kinds of waiting effects."""
+PATIENCE = timedelta(hours=1)
+"""A target of statements that is away for so long needs a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,72 @@ WORDS: dict[str, _Words] = {
             "en": "Rotate it on the page of platforms or by kaona platform rotate-keys; the old one stays valid meanwhile.",
         },
     ),
+    "forward_paused": _Words(
+        {"th": "การส่งต่อ {name} หยุดไว้ตามคำสั่ง มีข้อมูลรอ {n} รายการ", "en": "The forward {name} is paused by hand; {n} statements wait."},
+        {"th": "โปรดสั่ง kaona forward resume เมื่อต้องการส่งต่อ", "en": "Run kaona forward resume when it shall go on."},
+        needs_person=False,
+    ),
+    "forward_not_allowed": _Words(
+        {
+            "th": "ปลายทางของการส่งต่อ {name} ไม่รับชื่อผู้ใช้หรือรหัสลับของเรา ({reason}) จึงหยุดส่ง มีข้อมูลรอ {n} รายการ",
+            "en": "The target of the forward {name} does not accept our key or secret ({reason}); it is paused, {n} statements wait.",
+        },
+        {
+            "th": "โปรดขอรหัสลับใหม่ แล้วสั่ง kaona forward rotate-secret และ kaona forward resume",
+            "en": "Get a new secret, then run kaona forward rotate-secret and kaona forward resume.",
+        },
+    ),
+    "forward_gone": _Words(
+        {
+            "th": "ปลายทางของการส่งต่อ {name} แจ้งว่าเลิกรับแล้ว ({reason})",
+            "en": "The target of the forward {name} said that it wants no more ({reason}).",
+        },
+        {
+            "th": "หากเลิกใช้จริงโปรดสั่ง kaona forward remove มิฉะนั้นสั่ง kaona forward resume",
+            "en": "Run kaona forward remove if that is so, else kaona forward resume.",
+        },
+    ),
+    "forward_refuses_all": _Words(
+        {
+            "th": "ปลายทางของการส่งต่อ {name} ไม่รับข้อมูลติดต่อกันหลายรายการ จึงหยุดส่งก่อนที่จะพักทุกรายการไว้",
+            "en": "The target of the forward {name} refused many statements in a row; it was paused before all were set aside.",
+        },
+        {
+            "th": "โปรดดูเหตุผลด้วย kaona forward refused อาจต้องเปลี่ยนรุ่นของ xAPI แล้วสั่ง resume และ retry",
+            "en": "See the reasons by kaona forward refused (often the version of xAPI is wrong), then resume and retry.",
+        },
+    ),
+    "forward_secret_unreadable": _Words(
+        {
+            "th": "รหัสลับของการส่งต่อ {name} ถอดด้วยกุญแจของระบบปัจจุบันไม่ได้",
+            "en": "The secret of the forward {name} was sealed under another key of this installation.",
+        },
+        {
+            "th": "โปรดใส่รหัสลับใหม่ด้วย kaona forward rotate-secret แล้วสั่ง kaona forward resume",
+            "en": "Put it in again by kaona forward rotate-secret, then run kaona forward resume.",
+        },
+    ),
+    "forward_away": _Words(
+        {
+            "th": "ติดต่อปลายทางของการส่งต่อ {name} ไม่ได้ ({reason}) มีข้อมูลรอ {n} รายการ",
+            "en": "The target of the forward {name} cannot be reached ({reason}); {n} statements wait.",
+        },
+        {
+            "th": "ระบบลองใหม่เอง ไม่มีข้อมูลสูญหาย หากนานกว่าหนึ่งชั่วโมงโปรดตรวจที่อยู่ปลายทาง",
+            "en": "It is tried again by itself and nothing is lost. If it lasts longer than an hour, check the address.",
+        },
+        needs_person=False,
+    ),
+    "forward_set_aside": _Words(
+        {
+            "th": "ข้อมูลที่ปลายทางของการส่งต่อ {name} ไม่รับและพักไว้ {n} รายการ",
+            "en": "Statements that the target of the forward {name} refused: {n}.",
+        },
+        {
+            "th": "โปรดดูเหตุผลด้วย kaona forward refused แล้วสั่ง kaona forward retry",
+            "en": "See the reasons by kaona forward refused, then run kaona forward retry.",
+        },
+    ),
     "lrs_key_ends": _Words(
         {"th": "กุญแจของคลังบันทึกการเรียนรู้ {name} จะหมดอายุใน {days} วัน", "en": "The record store's key {name} ends in {days} days."},
         {
@@ -183,6 +253,28 @@ def finding(code: str, *, reason: str | None = None, **values: Any) -> Finding:
     words = WORDS[code]
     what = {language: text.format(reason=reason, **values) for language, text in words.what.items()}
     return Finding(code, what, words.cure, words.needs_person, reason)
+
+
+PAUSES = {
+    "asked": "forward_paused", "status 401": "forward_not_allowed", "status 403": "forward_not_allowed", "status 410": "forward_gone",
+    "refuses_all": "forward_refuses_all", "secret_unreadable": "forward_secret_unreadable",
+}  # fmt: skip
+"""Why a forward or webhook is paused, and the finding that says so."""
+
+
+def of_push(push: xapi.PushView, now: datetime) -> list[Finding]:
+    """What is wrong with a forward or webhook; one whose target is away needs a person after an hour."""
+    found = []
+    if push.paused_for is not None:
+        found.append(finding(PAUSES[push.paused_for], reason=push.paused_for, name=push.name, n=push.waiting))
+    elif push.next_try_at is not None:
+        is_long = push.oldest_waiting_at is not None and now - push.oldest_waiting_at > PATIENCE
+        found.append(replace(finding("forward_away", reason=push.last_error, name=push.name, n=push.waiting), needs_person=is_long))
+    elif push.idle_since is not None and now - push.idle_since > PATIENCE:
+        found.append(finding("worker_absent", minutes=PATIENCE // timedelta(minutes=1)))
+    if push.set_aside:
+        found.append(finding("forward_set_aside", name=push.name, n=push.set_aside))
+    return found
 
 
 def parked_scores(note: str, n: int, *, takes_scores: bool) -> Finding:

@@ -4,6 +4,7 @@ The learner's pages work as ever. The person of a preview is the launch's own UU
 attempts are marked, so no count has them; and whoever records what a learner did asks `principal.is_preview` first.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -67,6 +68,11 @@ def sweep_previews(db: Session, *, now: datetime) -> int:
     """Removes previews that nobody ended for a day. Returns how many."""
     old = select(Launch.id).where(Launch.preview_of_id.is_not(None), Launch.created_at < now - KEPT).limit(SWEPT_AT_ONCE)
     return _forget(db, Launch.id.in_(list(db.scalars(old))))
+
+
+def forget_previews_of(db: Session, launches: Sequence[int]) -> int:
+    """Removes the previews that were begun from these launches (row ids). Returns how many."""
+    return _forget(db, Launch.preview_of_id.in_(launches))
 
 
 def _forget(db: Session, which: object) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -30,6 +31,22 @@ from lti_tool.models import (
 )
 from lti_tool.models.audit import append_audit
 from lti_tool.web.principal import Principal
+
+
+class Subject(Protocol):
+    """Whose data it is: one person as one platform names them; a `Principal` is one."""
+
+    @property
+    def tenant_id(self) -> int: ...  # noqa: D102  as Principal has it
+    @property
+    def tenant_home_page(self) -> str: ...  # noqa: D102  as Principal has it
+    @property
+    def registration_id(self) -> int: ...  # noqa: D102  as Principal has it
+    @property
+    def user_id(self) -> int: ...  # noqa: D102  as Principal has it
+    @property
+    def person_uuid(self) -> UUID: ...  # noqa: D102  as Principal has it
+
 
 KINDS = ("identity", "courses", "visits", "attempts", "answers", "scores", "statements", "levels", "path")
 """Kinds of data, in the order of the page."""
@@ -83,23 +100,28 @@ def kept_of_agency(db: Session, principal: Principal) -> Kept:
     return Kept(_agency(db, principal), counts, _count(db, select(func.count(AuditEntry.id)).where(AuditEntry.tenant_id == tenant)))
 
 
-def data_of_person(db: Session, principal: Principal, *, now: datetime) -> dict[str, Any]:
-    """Everything that is kept of the person of this launch, as values for JSON; keys and rationales of questions are not theirs."""
-    who: dict[str, Any] = {"tenant_id": principal.tenant_id, "person_uuid": principal.person_uuid}
-    account = {"objectType": "Agent", "account": {"homePage": principal.tenant_home_page, "name": str(principal.person_uuid)}}
-    path = learning.find_path(db, **who)
+def data_of_person(db: Session, who: Subject, *, now: datetime) -> dict[str, Any]:
+    """Everything that is kept of a person, as values for JSON; keys and rationales of questions are not theirs."""
+    account = {"objectType": "Agent", "account": {"homePage": who.tenant_home_page, "name": str(who.person_uuid)}}
+    statements = list(xapi.iter_statements_of(db, tenant_id=who.tenant_id, agent=account))
+    return {**data_beside_statements(db, who, now=now), "statements": statements}
+
+
+def data_beside_statements(db: Session, who: Subject, *, now: datetime) -> dict[str, Any]:
+    """What is kept of a person outside of the record store."""
+    person: dict[str, Any] = {"tenant_id": who.tenant_id, "person_uuid": who.person_uuid}
+    path = learning.find_path(db, **person)
     return {
         "made_at": now,
-        "agency": _agency(db, principal),
-        "identity": _identity(db, principal),
-        "courses": _courses(db, principal),
-        "visits": _visits(db, principal),
-        "attempts": [asdict(attempt) for attempt in assessment.list_kept(db, **who)],
-        "attempts_count_for": _counted(db, principal),
-        "scores": _scores(db, principal),
-        "levels": _levels(db, principal, now=now),
+        "agency": _agency(db, who),
+        "identity": _identity(db, who),
+        "courses": _courses(db, who),
+        "visits": _visits(db, who),
+        "attempts": [asdict(attempt) for attempt in assessment.list_kept(db, **person)],
+        "attempts_count_for": _counted(db, who),
+        "scores": _scores(db, who),
+        "levels": _levels(db, who, now=now),
         "path": [asdict(step) for step in path.steps] if path else [],
-        "statements": list(xapi.iter_statements_of(db, tenant_id=principal.tenant_id, agent=account)),
     }
 
 
@@ -111,13 +133,13 @@ def hand_out(db: Session, principal: Principal, *, now: datetime) -> dict[str, A
     return data
 
 
-def _agency(db: Session, principal: Principal) -> LangMap:
-    return db.get_one(Tenant, principal.tenant_id).name
+def _agency(db: Session, who: Subject) -> LangMap:
+    return db.get_one(Tenant, who.tenant_id).name
 
 
-def _identity(db: Session, principal: Principal) -> dict[str, Any]:
-    user = db.get_one(User, principal.user_id)
-    registration = db.get_one(Registration, principal.registration_id)
+def _identity(db: Session, who: Subject) -> dict[str, Any]:
+    user = db.get_one(User, who.user_id)
+    registration = db.get_one(Registration, who.registration_id)
     return {
         "platform": registration.issuer,
         "id_on_the_platform": user.sub,
@@ -127,11 +149,11 @@ def _identity(db: Session, principal: Principal) -> dict[str, Any]:
     }
 
 
-def _courses(db: Session, principal: Principal) -> list[dict[str, Any]]:
+def _courses(db: Session, who: Subject) -> list[dict[str, Any]]:
     rows = db.execute(
         select(Context.title, Context.lti_id, Enrolment.roles, Enrolment.created_at, Enrolment.removed_at)
         .join(Enrolment, Enrolment.context_id == Context.id)
-        .where(Enrolment.user_id == principal.user_id)
+        .where(Enrolment.user_id == who.user_id)
         .order_by(Enrolment.id)
     )
     return [
@@ -140,17 +162,17 @@ def _courses(db: Session, principal: Principal) -> list[dict[str, Any]]:
     ]
 
 
-def _visits(db: Session, principal: Principal) -> list[dict[str, Any]]:
-    mine = (Launch.user_id == principal.user_id, Launch.preview_of_id.is_(None))
+def _visits(db: Session, who: Subject) -> list[dict[str, Any]]:
+    mine = (Launch.user_id == who.user_id, Launch.preview_of_id.is_(None))
     rows = db.execute(select(Launch.created_at, Launch.seen_at, Launch.locale, Launch.message_type).where(*mine).order_by(Launch.id))
     return [{"from": begun, "last_act": seen, "language": locale, "message": message} for begun, seen, locale, message in rows]
 
 
-def _scores(db: Session, principal: Principal) -> list[dict[str, Any]]:
+def _scores(db: Session, who: Subject) -> list[dict[str, Any]]:
     rows = db.execute(
         select(LineItem.label, Score.given, Score.maximum, Score.comment, Score.state, Score.sent_at)
         .join(LineItem, LineItem.id == Score.line_item_id)
-        .where(Score.user_id == principal.user_id)
+        .where(Score.user_id == who.user_id)
         .order_by(Score.id)
     )
     return [
@@ -159,25 +181,25 @@ def _scores(db: Session, principal: Principal) -> list[dict[str, Any]]:
     ]
 
 
-def _counted(db: Session, principal: Principal) -> list[dict[str, Any]]:
+def _counted(db: Session, who: Subject) -> list[dict[str, Any]]:
     rows = db.execute(
         select(CountedSitting.attempt_uuid, Context.title, ResourceLink.title, CountedSitting.created_at)
         .join(ResourceLink, ResourceLink.id == CountedSitting.resource_link_id)
         .outerjoin(Context, Context.id == ResourceLink.context_id)
-        .where(CountedSitting.user_id == principal.user_id)
+        .where(CountedSitting.user_id == who.user_id)
         .order_by(CountedSitting.id)
     )
     return [{"attempt": attempt, "course": course, "activity": activity, "since": since} for attempt, course, activity, since in rows]
 
 
-def _levels(db: Session, principal: Principal, *, now: datetime) -> list[dict[str, Any]]:
-    who: dict[str, Any] = {"tenant_id": principal.tenant_id, "person_uuid": principal.person_uuid}
+def _levels(db: Session, who: Subject, *, now: datetime) -> list[dict[str, Any]]:
+    person: dict[str, Any] = {"tenant_id": who.tenant_id, "person_uuid": who.person_uuid}
     try:
-        standings = roadmap.standing_of(db, today=local_date(now), now=now, **who)
+        standings = roadmap.standing_of(db, today=local_date(now), now=now, **person)
     except NotFound:  # an installation without a framework
         return []
     known = [one for one in standings if one.attainment is not None]
-    evidence = roadmap.evidence_of(db, node_keys=[one.node.key for one in known], **who) if known else {}
+    evidence = roadmap.evidence_of(db, node_keys=[one.node.key for one in known], **person) if known else {}
     return [
         {
             "competency": one.node.key,

@@ -1,6 +1,6 @@
 import pytest
 
-from kernel.strictjson import InvalidJson, dumps, loads
+from kernel.strictjson import InvalidJson, dumps, loads, loads_with_texts
 
 
 @pytest.mark.parametrize(
@@ -15,12 +15,17 @@ from kernel.strictjson import InvalidJson, dumps, loads
 def test_what_is_not_one_clean_json_text_is_refused(text):
     with pytest.raises(InvalidJson):
         loads(text)
+    with pytest.raises(InvalidJson):
+        loads_with_texts(text.encode())
+    with pytest.raises(InvalidJson):
+        loads_with_texts(f"[{text}]".encode() if text else b"[,]")
 
 
 @pytest.mark.parametrize("data", [b'"\xff"', b'"\xed\xa0\x80"', b'"\x00"'])
 def test_broken_utf8_and_raw_nul_are_refused(data):
-    with pytest.raises(InvalidJson):
-        loads(data)
+    for read in (loads, loads_with_texts):
+        with pytest.raises(InvalidJson):
+            read(data)
 
 
 def test_what_is_clean_comes_through_unchanged():
@@ -33,6 +38,20 @@ def test_what_is_clean_comes_through_unchanged():
 
 def test_nesting_up_to_the_bound_is_read():
     assert loads("[" * 100 + "]" * 100)
+
+
+    assert loads_with_texts(b"[" * 100 + b"]" * 100)
+    with pytest.raises(InvalidJson):
+        loads_with_texts(b'[{"a":"[[{{"},' + b"[" * 100 + b"]" * 100 + b"]")
+
+
+def test_the_texts_of_a_list_are_its_elements_letter_for_letter():
+    value, texts = loads_with_texts(' [ {"n": 1.50, "ก" : "]},"} ,\n[1,\t2] , "a,b",null]\r\n'.encode())
+
+    assert value == [{"n": 1.5, "ก": "]},"}, [1, 2], "a,b", None]
+    assert texts == ['{"n": 1.50, "ก" : "]},"}', "[1,\t2]", '"a,b"', "null"]
+    assert loads_with_texts(b"[ ]") == ([], [])
+    assert loads_with_texts(b' {"a": 1} \n') == ({"a": 1}, ['{"a": 1}'])
 
 
 def test_what_is_written_can_be_read_again():

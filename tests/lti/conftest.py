@@ -1,6 +1,6 @@
 """The tool with a database of its own, registered at a platform on loopback; time stands still."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import pytest
@@ -12,18 +12,30 @@ from lti_tool.settings import Settings
 from tests.lti.lti_world import SECRET, TOOL, Moment, Platform, Tool, new_tool
 
 
-@pytest.fixture
-def platform() -> Iterator[Platform]:
-    platform = Platform()
-    yield platform
-    platform.close()
+@pytest.fixture(scope="session")
+def kept_platforms() -> Iterator[Callable[[int], Platform]]:
+    """Platforms by number, as good as new: each serves this test process to its end, or until a test closes it."""
+    kept: dict[int, Platform] = {}
+
+    def give(number: int) -> Platform:
+        if number not in kept or kept[number].is_closed:
+            kept[number] = Platform()
+        kept[number].be_as_new()
+        return kept[number]
+
+    yield give
+    for platform in kept.values():
+        platform.close()
 
 
 @pytest.fixture
-def other_platform() -> Iterator[Platform]:
-    platform = Platform()
-    yield platform
-    platform.close()
+def platform(kept_platforms: Callable[[int], Platform]) -> Platform:
+    return kept_platforms(0)
+
+
+@pytest.fixture
+def other_platform(kept_platforms: Callable[[int], Platform]) -> Platform:
+    return kept_platforms(1)
 
 
 @pytest.fixture

@@ -62,14 +62,8 @@ class Platform:
     """A platform on loopback, in a thread: key set, tokens and services, each replaceable by a test."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self.keys: list[dict[str, Any]] = [public(KEYS[0])]
-        self.answers: dict[str, Callable[[Call], Answer]] = {
-            "/jwks": lambda _: Answer(body=json.dumps({"keys": self.keys}).encode(), headers={"Content-Type": "application/json"}),
-            "/token": lambda _: Answer(
-                body=json.dumps({"access_token": "token-1", "expires_in": 3600, "scope": " ".join(v.AGS_SCOPES)}).encode()
-            ),
-        }
+        self.is_closed = False
+        self.be_as_new()
         platform = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -112,12 +106,25 @@ class Platform:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
+    def be_as_new(self) -> None:
+        """Nobody has called, and the answers are those that a platform gives."""
+        self.calls: list[Call] = []
+        self.keys: list[dict[str, Any]] = [public(KEYS[0])]
+        self.answers: dict[str, Callable[[Call], Answer]] = {
+            "/jwks": lambda _: Answer(body=json.dumps({"keys": self.keys}).encode(), headers={"Content-Type": "application/json"}),
+            "/token": lambda _: Answer(
+                body=json.dumps({"access_token": "token-1", "expires_in": 3600, "scope": " ".join(v.AGS_SCOPES)}).encode()
+            ),
+        }
+
     def count(self, path: str) -> int:
         return sum(urlsplit(call.path).path == path for call in self.calls)
 
     def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        if not self.is_closed:
+            self.is_closed = True
+            self.server.shutdown()
+            self.server.server_close()
 
 
 @dataclass

@@ -9,18 +9,20 @@ from sqlalchemy import select
 from werkzeug.routing import Rule
 from werkzeug.test import Client
 
+import xapi.api as xapi
 from kernel.db import Base
 from lti_tool.lti import vocabulary as v
 from lti_tool.lti.grants import grant_role
 from lti_tool.lti.tenants import add_tenant, get_tenant
-from lti_tool.models import Launch, Registration, User
+from lti_tool.models import Erasure, Launch, LrsImport, Registration, User
 from lti_tool.web.csrf import token_of
 from tests.lti.lti_world import SECRET, TOOL, Moment, Platform, Tool, register, sign
 from tests.stock import stock
+from xapi.models import metadata as record_store
 
 pytestmark = pytest.mark.stocked
 
-FOREIGN = ("attempt", "person", "platform", "step")
+FOREIGN = ("attempt", "bringing", "person", "platform", "receipt", "statement", "step")
 """Parts of addresses that name something of one agency; a form or resource may be national."""
 WELL_FORMED = {"presentation": str(uuid4()), "kind": "single_choice", "client_id": "c-1", "value": "a", "state": "done"}
 """So that nothing is refused for its form before it is looked up."""
@@ -55,6 +57,7 @@ def agencies(tool: Tool, other_platform: Platform, moment: Moment) -> TwoAgencie
         base_url=TOOL, data={"csrf": token_of(their_launch, SECRET)}, headers={"Origin": TOOL},
     )  # fmt: skip
     attempt = UUID(begun.headers["Location"].rsplit("/", 1)[1])
+    records = records_of(tool, tenant_id)
     with tool.database.reading() as db:
         platform = db.scalars(select(Registration.uuid).where(Registration.tenant_id == tenant_id)).one()
         person = db.scalars(select(User.person_uuid).where(User.tenant_id == tenant_id)).one()
@@ -67,8 +70,23 @@ def agencies(tool: Tool, other_platform: Platform, moment: Moment) -> TwoAgencie
         own_launch = db.scalars(select(Launch.uuid).where(Launch.tenant_id != tenant_id)).one()
     theirs = {
         "attempt": attempt, "person": person, "platform": platform, "step": uuid4(), "form": form, "resource": uuid4(), "lms": "moodle",
+        **records,
     }  # fmt: skip
     return TwoAgencies(tool, tenant_id, theirs, their_launch, stranger, own_launch)
+
+
+def records_of(tool: Tool, tenant_id: int) -> dict[str, UUID]:
+    """A statement of an agency, an import and a receipt."""
+    now = tool.moment.now
+    account = {"account": {"homePage": "https://one.example.go.th", "name": "p-1"}}
+    told = {"actor": account, "verb": {"id": "https://one.example.go.th/verbs/did"}, "object": {"id": "https://one.example.go.th/x"}}
+    with tool.database.transaction() as db:
+        (statement,) = xapi.store_statements(db, tenant_id=tenant_id, statements=[told], authority=account, now=now)
+        bringing = LrsImport(tenant_id=tenant_id, source="-", keeps_authority=False, actor="command", started_at=now, changed_at=now)
+        receipt = Erasure(tenant_id=tenant_id, act="rename", at=now, actor="command", digests=[], counts={}, recipients=[])
+        db.add_all([bringing, receipt])
+        db.flush()
+        return {"statement": UUID(statement), "bringing": bringing.uuid, "receipt": receipt.uuid}
 
 
 def rules_of(tool: Tool) -> list[Rule]:
@@ -97,7 +115,7 @@ def rows_of(tool: Tool, tenant_id: int) -> dict[str, list[Any]]:
     with tool.database.reading() as db:
         return {
             table.name: sorted(db.execute(table.select().where(table.c.tenant_id == tenant_id)).all(), key=repr)
-            for table in Base.metadata.sorted_tables
+            for table in (*Base.metadata.sorted_tables, *record_store.sorted_tables)
             if "tenant_id" in table.c and table.name != "audit_entry"
         }
 
@@ -127,9 +145,15 @@ def test_s23_no_address_of_the_own_launch_opens_a_thing_of_another_agency(agenci
 def test_the_stranger_is_at_home_in_the_own_launch(agencies: TwoAgencies):
     own = agencies.own_launch
 
-    pages = [f"/learn/{own}/roadmap", f"/teach/{own}/activities/{agencies.theirs['form']}", f"/executive/{own}/", f"/admin/{own}/"]
+    pages = [
+        f"/learn/{own}/roadmap",
+        f"/teach/{own}/activities/{agencies.theirs['form']}",
+        f"/executive/{own}/",
+        f"/admin/{own}/",
+        f"/admin/{own}/records/",
+    ]
 
-    assert [agencies.stranger.get(page, base_url=TOOL).status_code for page in pages] == [200, 200, 200, 200]
+    assert [agencies.stranger.get(page, base_url=TOOL).status_code for page in pages] == [200, 200, 200, 200, 200]
 
 
 def test_v3_looking_changes_nothing(agencies: TwoAgencies):

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from werkzeug.serving import make_server
@@ -12,9 +13,9 @@ from tests.pages import states
 
 
 @pytest.fixture(scope="session")
-def pages_app(tmp_path_factory: pytest.TempPathFactory) -> KaonaApp:
+def pages_app(installation: Path) -> KaonaApp:
     """Our pages in every state, without the doors."""
-    return states.create_pages_app(tmp_path_factory.mktemp("pages"))
+    return states.create_pages_app(installation)
 
 
 @pytest.fixture(scope="session")

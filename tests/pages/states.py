@@ -34,6 +34,7 @@ from lti_tool.lti.sessions import Ticket
 from lti_tool.settings import Settings
 from lti_tool.views import admin, designer, executive, front, learner, leave, privacy, tab, teacher
 from lti_tool.views import platforms as platform_pages
+from lti_tool.views import records as record_pages
 from lti_tool.views import registration as registration_page
 from lti_tool.views import resource as resource_page
 from lti_tool.views import review as review_page
@@ -51,6 +52,7 @@ from lti_tool.workflows.scope import ExecutiveScope
 from lti_tool.workflows.standing import FAULTS, ColumnView, ScoreState, ScoreView
 from tests.pages.message_states import message_states
 from tests.pages.platform_states import platform_states
+from tests.pages.record_states import record_states
 
 NOW = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
 LAUNCH = UUID("11111111-1111-4111-8111-111111111111")
@@ -946,6 +948,7 @@ def _states() -> Iterator[State]:
     yield State("admin-ill", f"/admin/{LAUNCH}/", "admin/home.html", lambda: admin.home_values(ILL), Role.ADMINISTRATOR)
 
     yield from platform_states(State, NOW, LAUNCH)
+    yield from record_states(State, NOW, LAUNCH)
     yield from message_states(State, NOW, LAUNCH, FIRM, FRAMEWORK)
 
     page = "errors/page.html"
@@ -1074,6 +1077,7 @@ def create_pages_app(data_dir: Path) -> KaonaApp:
         executive,
         admin,
         platform_pages,
+        record_pages,
         registration_page,
         front,
         resource_page,

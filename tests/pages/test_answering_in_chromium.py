@@ -46,8 +46,8 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path):
-    app = states.create_pages_app(tmp_path)
+def server(installation):
+    app = states.create_pages_app(installation)
     made = Server(app)
     app.before_request_funcs[None].insert(0, made.take)
     http = make_server("127.0.0.1", 0, app, threaded=True)

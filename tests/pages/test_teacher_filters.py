@@ -5,8 +5,8 @@ import io
 
 import pytest
 
+from kernel.csv_file import csv_bytes
 from lti_tool.views.teacher import read_asked
-from lti_tool.web.csv_file import csv_bytes
 from lti_tool.workflows.roster import Asked
 
 

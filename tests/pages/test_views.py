@@ -35,9 +35,9 @@ PERSON = UUID("aaaaaaaa-3333-4333-8333-333333333333")
 class World:
     """The application on a real database with one agency, one course and one learner in it; `role` says who asks."""
 
-    def __init__(self, database, tmp_path, monkeypatch, now) -> None:
+    def __init__(self, database, installation, monkeypatch, now) -> None:
         self.now = now
-        self.app = create_app(Settings(data_dir=tmp_path), clock=lambda: self.now, database=database)
+        self.app = create_app(Settings(data_dir=installation), clock=lambda: self.now, database=database)
         self.app.testing = True
         self.database = database
         with database.transaction() as db:
@@ -130,8 +130,8 @@ class World:
 
 
 @pytest.fixture
-def world(database, tmp_path, monkeypatch, now):
-    return World(database, tmp_path, monkeypatch, now)
+def world(database, installation, monkeypatch, now):
+    return World(database, installation, monkeypatch, now)
 
 
 def fields_of(html):

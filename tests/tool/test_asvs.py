@@ -1,6 +1,7 @@
 """Requirements of OWASP ASVS 5.0.0 that no other test shows; docs/asvs.md names each."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kernel.ids import MIN_SECRET_BYTES, new_token
-from lti_tool import migrate
 from lti_tool.app import create_app
 from lti_tool.settings import Settings
 
@@ -24,6 +24,7 @@ FORBIDDEN_CALLS = {
 UNSAFE_SCRIPT = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|localStorage|sessionStorage|indexedDB|document\.cookie"
 )
+RE_CALLS = {f"re.{name}" for name in ("compile", "match", "fullmatch", "search", "sub", "split", "findall", "finditer")}
 CHANCE = {"assessment/simulate.py", "kernel/outbox.py", "lti_tool/workflows/gradebook.py"}
 """Where chance is no secret: simulated people, and pauses that shall not coincide."""
 
@@ -51,15 +52,10 @@ def modules() -> list[Path]:
 
 
 @pytest.fixture
-def official(database_maker, tmp_path, now):
+def official(migrated_database, installation, now):
     """The tool as it stands behind its proxy, not in development mode."""
-    from kernel.db import Database
-
-    database = Database(database_maker.new_empty())
-    migrate.upgrade(database)
-    settings = Settings(data_dir=tmp_path, public_url="https://kaona.example.go.th")
-    yield create_app(settings, clock=lambda: now, database=database).test_client()
-    database.dispose()
+    settings = Settings(data_dir=installation, public_url="https://kaona.example.go.th")
+    return create_app(settings, clock=lambda: now, database=migrated_database).test_client()
 
 
 def test_v1_no_code_runs_texts_reads_objects_starts_a_shell_or_hashes_by_a_broken_function():
@@ -74,9 +70,42 @@ def test_v1_no_sql_is_put_together_from_values():
     assert found == {"lti_tool/migrate.py: f'SELECT version_num FROM {VERSION_TABLE}'"}  # a constant of that module
 
 
-def test_the_two_rules_can_fail():
+def patterns_and_formats_in(source: str) -> Iterator[str]:
+    """Patterns and formats that are no constants of the module: what a person wrote could be one."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name, first = ast.unparse(node.func), node.args[0]
+        if name in RE_CALLS and not _is_fixed(first):
+            yield ast.unparse(node)
+        if name.endswith("format_map") or (isinstance(node.func, ast.Attribute) and node.func.attr == "__mod__"):
+            yield ast.unparse(node)
+
+
+def _is_fixed(node: ast.AST) -> bool:
+    """A text that stands in the source, or is put together from names in capitals."""
+    if isinstance(node, ast.BinOp):
+        return _is_fixed(node.left) and _is_fixed(node.right)
+    if isinstance(node, ast.JoinedStr):
+        return all(_is_fixed(part.value) for part in node.values if isinstance(part, ast.FormattedValue))
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and _is_fixed(node.func.value)
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).rsplit(".", 1)[-1].isupper())
+
+
+def test_v1_no_pattern_is_made_from_a_text_of_a_person():
+    found = {f"{path.relative_to(ROOT)}: {call}" for path in modules() for call in patterns_and_formats_in(path.read_text())}
+
+    assert found == set()
+
+
+def test_the_rules_can_fail():
     bad = "import os, hashlib\nos.system('ls')\nhashlib.md5(b'')\nrun(c, shell=True)\ndb.execute(text(f'SELECT {x}'))\ntext('a' + b)\n"
 
+    assert list(patterns_and_formats_in("re.compile(name)\nre.compile(A + r'x')\ntext.format_map(given)")) == [
+        "re.compile(name)",
+        "text.format_map(given)",
+    ]
     assert set(forbidden_in(bad)) == {"os.system", "hashlib.md5", "run"}
     assert len(list(built_sql_in(bad))) == 2
 
@@ -111,7 +140,7 @@ def test_v11_a_secret_has_128_bits_or_more():
 def test_v3_v4_every_answer_names_its_type_asks_for_https_and_invites_no_other_origin(official, path):
     answer = official.get(path, headers={"Origin": "https://evil.example"})
 
-    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
     assert not [name for name, _ in answer.headers if name.lower().startswith("access-control-")]
     kind = answer.headers["Content-Type"]
     assert kind.startswith("application/json") or "charset=utf-8" in kind.lower()
@@ -132,3 +161,23 @@ def test_v13_trace_is_refused_and_nothing_is_echoed(official):
 def test_v13_an_installation_runs_without_debugging(official):
     assert (official.application.debug, official.application.testing) == (False, False)
     assert official.get("/console").status_code == 404
+
+
+def test_h59_v16_line_breaks_and_escapes_of_strangers_stay_inside_one_line_on_standard_error_alone(official, capfd):
+    forged = '%0d%0a{"event":"launched","user":1}%0d%0a%1b[31mred%00'
+
+    official.get(f"/nowhere{forged}", headers={"User-Agent": "a\tb", "X-Forwarded-For": "1.2.3.4"})
+    official.post("/lti/login", data={"iss": "https://lms.example\r\n{}\x1b[2J", "login_hint": "x", "target_link_uri": "x"})
+
+    out, err = capfd.readouterr()
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert out == ""
+    assert [line["event"] for line in lines] == ["refused", "refused"]
+    assert lines[0]["path"].startswith("/nowhere\r\n{")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", err)
+
+
+def test_v11_no_weak_mode_or_padding_of_encryption_is_used():
+    weak = re.compile(r"modes\.(ECB|CBC|CFB|OFB)|padding\.PKCS1v15|RSA1_5|\bARC4\b|TripleDES")
+
+    assert [path for path in modules() if weak.search(path.read_text())] == []

@@ -3,9 +3,14 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
+
+from lti_tool.cli import main, processes
 
 ROOT = Path(__file__).parents[2]
 PLATFORM = [
@@ -14,32 +19,64 @@ PLATFORM = [
 ]  # fmt: skip
 
 
+@dataclass
+class Done:
+    """A command that came to its end."""
+
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def kaona(database_maker, tmp_path):
-    """Runs one command on an installation of its own."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("KAONA_")},
-        "KAONA_DATA_DIR": str(tmp_path),
-        "KAONA_DATABASE_URL": database_maker.new_empty(),
-        "PYTHONPATH": str(ROOT),
-    }
+def environment(database_maker, tmp_path):
+    """An installation of its own with a database of today's schema."""
+    return {"KAONA_DATA_DIR": str(tmp_path), "KAONA_DATABASE_URL": database_maker.new_migrated()}
+
+
+@pytest.fixture
+def kaona(environment, tmp_path, monkeypatch):
+    """Runs one command in this process."""
+    for name in [name for name in os.environ if name.startswith("KAONA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments, code=0, **settings):
-        command = [sys.executable, "-m", "lti_tool", *arguments]
-        settings = {name: value.format(folder=tmp_path) for name, value in settings.items()}
-        done = subprocess.run(command, env=environment | settings, capture_output=True, text=True, check=False, cwd=tmp_path)
-        assert done.returncode == code, done.stderr
-        return done
+        with monkeypatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+            for name, value in (environment | settings).items():
+                patch.setenv(name, value.format(folder=tmp_path))
+            try:
+                main(list(arguments))
+                ended = 0
+            except SystemExit as end:
+                ended = end.code
+        assert ended == code, err.getvalue()
+        return Done(out.getvalue(), err.getvalue())
 
     return run
 
 
-def test_a_newcomer_connects_a_platform_and_loads_the_content(kaona):
-    kaona("tenant", "add", "dmd", "--name-th", "กรมตัวอย่าง", "--name-en", "Sample Department")
+@pytest.fixture
+def kaona_process(environment, tmp_path):
+    """Runs one command as a process."""
+    names = {name: value for name, value in os.environ.items() if not name.startswith("KAONA_")}
+
+    def run(*arguments, code=0, **settings):
+        command = [sys.executable, "-m", "lti_tool", *arguments]
+        around = names | environment | {"PYTHONPATH": str(ROOT)} | settings
+        done = subprocess.run(command, env=around, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == code, done.stderr
+        return Done(done.stdout, done.stderr)
+
+    return run
+
+
+def test_a_newcomer_connects_a_platform_and_loads_the_content(environment, kaona, kaona_process, database_maker):
+    environment["KAONA_DATABASE_URL"] = database_maker.new_empty()
+    kaona_process("tenant", "add", "dmd", "--name-th", "กรมตัวอย่าง", "--name-en", "Sample Department")
     kaona("platform", "add", "--tenant", "dmd", *PLATFORM)
     kaona("items", "load-defaults")
 
-    platforms = json.loads(kaona("platform", "list", "--json").stdout)
+    platforms = json.loads(kaona_process("platform", "list", "--json").stdout)
     forms = json.loads(kaona("items", "forms", "--tenant", "dmd", "--json").stdout)
     frameworks = json.loads(kaona("framework", "list", "--json").stdout)
 
@@ -78,8 +115,9 @@ def test_wrong_words_end_with_a_sentence_and_a_code(kaona, arguments, code, word
     assert "Traceback" not in done.stderr
 
 
-def test_wrong_settings_stop_the_start_together(kaona):
-    done = kaona("serve", code=2, KAONA_PUBLIC_URL="http://kaona.example.go.th", KAONA_WEB_WORKERS="0")
+@pytest.mark.one_database
+def test_wrong_settings_stop_the_start_together(kaona_process):
+    done = kaona_process("serve", code=2, KAONA_PUBLIC_URL="http://kaona.example.go.th", KAONA_WEB_WORKERS="0")
 
     assert "KAONA_PUBLIC_URL" in done.stderr
     assert "KAONA_WEB_WORKERS" in done.stderr
@@ -99,7 +137,7 @@ def test_a_rebuild_of_nothing_is_equal(kaona):
     }  # fmt: skip
 
 
-def test_help_imports_no_room(kaona):
+def test_help_imports_no_room():
     code = (
         "import sys, lti_tool.cli as c\n"
         "try: c.main(['--help'])\n"
@@ -110,6 +148,7 @@ def test_help_imports_no_room(kaona):
     assert done.stdout.rstrip().endswith("[]")
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -132,25 +171,40 @@ def test_what_the_machine_refuses_is_told_in_one_sentence_without_the_password(k
     assert "hunter2" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "all"])
-def test_an_address_that_cannot_be_listened_on_is_named_before_anything_starts(kaona, command, tmp_path):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
+@pytest.fixture
+def taken():
+    """A port on which somebody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield str(listener.getsockname()[1])
 
-        used = kaona(command, "--port", port, code=1).stderr
-        foreign = kaona(command, "--host", "192.0.2.1", code=1).stderr
-        unknown = kaona(command, "--host", "nobody.invalid", code=1).stderr
+
+@pytest.mark.one_database
+def test_an_address_that_cannot_be_listened_on_is_named_before_anything_starts(kaona, taken, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "run_web", lambda *_: pytest.fail("it started"))
+
+    used = kaona("serve", "--port", taken, code=1).stderr
+    foreign = kaona("serve", "--host", "192.0.2.1", code=1).stderr
+    unknown = kaona("serve", "--host", "nobody.invalid", code=1).stderr
 
     assert "address_unusable" in used
-    assert f"127.0.0.1 port {port}: Address already in use" in used
+    assert f"127.0.0.1 port {taken}: Address already in use" in used
     assert "192.0.2.1" in foreign
     assert "nobody.invalid" in unknown
-    assert "Traceback" not in used + foreign + unknown
     assert not (tmp_path / "secret.key").exists()
 
 
+@pytest.mark.one_database
+def test_neither_a_web_process_nor_a_worker_starts_where_the_address_is_taken(kaona_process, taken, tmp_path):
+    done = kaona_process("all", "--port", taken, code=1)
+
+    assert f"127.0.0.1 port {taken}: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "secret.key").exists()
+
+
+@pytest.mark.one_database
 def test_a_demo_with_equal_ports_is_wrong_usage_and_prepares_nothing(kaona, tmp_path):
     done = kaona("demo", "--port", "8123", "--lms-port", "8123", "--fresh", code=2)
 

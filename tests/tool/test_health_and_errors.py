@@ -9,14 +9,8 @@ from lti_tool.web.edge import without_transaction
 
 
 @pytest.fixture
-def app(database_maker, tmp_path, now):
-    from kernel.db import Database
-
-    database = Database(database_maker.new_empty())
-    migrate.upgrade(database)
-    app = create_app(Settings(data_dir=tmp_path), clock=lambda: now, database=database)
-    yield app
-    database.dispose()
+def app(migrated_database, installation, now):
+    return create_app(Settings(data_dir=installation), clock=lambda: now, database=migrated_database)
 
 
 def test_a_running_tool_says_that_it_is_alive_ready_and_counted(app):
@@ -51,16 +45,16 @@ def test_a_made_up_method_makes_no_series_of_its_own(app):
     ],
 )
 @pytest.mark.parametrize("trusted_proxies", [0, 1, 2])
-def test_the_figures_are_for_this_machine_alone(database, tmp_path, *, trusted_proxies, address, headers, status):
-    app = create_app(Settings(data_dir=tmp_path, trusted_proxies=trusted_proxies), database=database)
+def test_the_figures_are_for_this_machine_alone(database, installation, *, trusted_proxies, address, headers, status):
+    app = create_app(Settings(data_dir=installation, trusted_proxies=trusted_proxies), database=database)
 
     answer = app.test_client().get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address})
 
     assert answer.status_code == status
 
 
-def test_the_figures_are_for_all_when_the_installation_says_so(database, tmp_path):
-    app = create_app(Settings(data_dir=tmp_path, metrics_public=True), database=database)
+def test_the_figures_are_for_all_when_the_installation_says_so(database, installation):
+    app = create_app(Settings(data_dir=installation, metrics_public=True), database=database)
 
     assert app.test_client().get("/metrics", environ_base={"REMOTE_ADDR": "10.0.0.7"}).status_code == 200
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
@@ -11,7 +11,11 @@ from flask.testing import FlaskClient
 
 import xapi.models  # noqa: F401  the fixture `database` makes the tables of every metadata that is known
 from kernel.db import Database
+from kernel.http import GuardedClient, HttpPolicy
 from xapi import api
+
+if TYPE_CHECKING:
+    from tests.xapi.pushing import World
 
 PEPPER = b"pepper of the tests"
 
@@ -57,10 +61,24 @@ class LrsClient:
         assert answer.status_code == 200, answer.text
         return [statement["id"] for statement in answer.json["statements"]]
 
-    def _send(self, method: str, body: Any, *, query: Any = None, headers: dict[str, str] | None = None, content_type: str | None = None):
+    def call(self, method: str, path: str, body: Any = None, *, headers: Any = None, content_type: str | None = None, **params: Any):
+        """A request to any resource; parameters that are objects go as JSON."""
+        query = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in params.items()}
+        return self._send(method, body, query=query, headers=headers, content_type=content_type, path=path)
+
+    def _send(
+        self,
+        method: str,
+        body: Any,
+        *,
+        query: Any = None,
+        headers: dict[str, str] | None = None,
+        content_type: str | None = None,
+        path: str = "/statements",
+    ):
         data = body if isinstance(body, bytes) or body is None else json.dumps(body, ensure_ascii=False).encode()
         return self.http.open(
-            f"{self.mount}/statements",
+            f"{self.mount}{path}",
             method=method,
             query_string=query,
             data=data,
@@ -87,11 +105,9 @@ def http(database: Database, clock: HandClock) -> Iterator[FlaskClient]:
 
 @pytest.fixture
 def new_client(database: Database, http: FlaskClient, now: datetime) -> Callable[..., LrsClient]:
-    def make(*scopes: str, tenant_id: int = 1, expires_at: datetime | None = None) -> LrsClient:
+    def make(*scopes: str, tenant_id: int = 1, **options: Any) -> LrsClient:
         with database.transaction() as db:
-            key = api.create_key(
-                db, tenant_id=tenant_id, name="test", scopes=scopes or ["all"], now=now, expires_at=expires_at, pepper=PEPPER
-            )
+            key = api.create_key(db, tenant_id=tenant_id, name="test", scopes=scopes or ["all"], now=now, pepper=PEPPER, **options)
         return LrsClient(http, key)
 
     return make
@@ -119,3 +135,13 @@ def new_statement(agent: dict[str, Any]) -> Callable[..., dict[str, Any]]:
         return {**statement, **fields}
 
     return make
+
+
+@pytest.fixture
+def world(database: Database, clock: HandClock, lrs: LrsClient, new_statement: Callable[..., dict[str, Any]]) -> "Iterator[World]":
+    """Tenant 1, whose statements are pushed."""
+    from tests.xapi.pushing import World
+
+    client = GuardedClient(HttpPolicy(dev_mode=True))
+    yield World(database, clock, client, lrs, new_statement)
+    client.close()

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from xapi import query
 from xapi.errors import RequestInvalid
-from xapi.slices import EVERYTHING, MAX_VALUES, Slice, read_slice
-from xapi.timestamps import parse
+from xapi.slices import EVERYTHING, Slice, read_slice
+from xapi.timestamps import parse, place_of
+from xapi.vocabulary import MAX_SLICE_VALUES
 
 VERBS = [f"https://agency.example.go.th/verbs/{n}" for n in range(4)]
 ACTIVITIES = [f"https://agency.example.go.th/items/{n}" for n in range(4)]
@@ -65,13 +66,13 @@ def lists_of(values: list) -> st.SearchStrategy:
 
 
 def test_a_slice_matches_just_the_statements_that_its_query_finds(lrs, database):
-    assert lrs.post(some_statements(80)).status_code == 200
+    assert lrs.post(some_statements(60)).status_code == 200
     every = lrs.get(ascending="true").json["statements"]
     by_id = {statement["id"]: statement for statement in every}
     moments = [statement["stored"] for statement in every]
     assert any(len(referred_by(statement, by_id)) > 1 for statement in every)
 
-    @settings(max_examples=60, deadline=None, database=None)
+    @settings(max_examples=25, derandomize=True, deadline=None, database=None)
     @given(
         described=st.fixed_dictionaries(
             {},
@@ -80,12 +81,12 @@ def test_a_slice_matches_just_the_statements_that_its_query_finds(lrs, database)
                 "activities": lists_of(ACTIVITIES),
                 "agents": lists_of(AGENTS),
                 "registrations": lists_of(REGISTRATIONS),
-                "since": st.sampled_from(moments[:60]),
-                "until": st.sampled_from(moments[61:]),
+                "since": st.sampled_from(moments[:40]),
+                "until": st.sampled_from(moments[41:]),
             },
         ),
         is_ascending=st.booleans(),
-        limit=st.sampled_from([3, 500]),
+        limit=st.sampled_from([10, 500]),
     )
     def same(described, is_ascending, limit):
         part = read_slice(described)
@@ -99,10 +100,11 @@ def test_a_slice_matches_just_the_statements_that_its_query_finds(lrs, database)
                 read = query.read_page(db, page, tenant_id=1, mine=None)
                 found += [id_of(document) for document in read.documents]
                 page = read.next
-            inside = [statement["id"] for place, statement in enumerate(every, start=1) if query.is_in_slice(db, place, part, tenant_id=1)]
+            some = every[::6]
+            inside = [one["id"] for one in some if query.is_in_slice(db, place_of(parse(one["stored"])), part, tenant_id=1)]
 
         assert found == (matching if is_ascending else matching[::-1])
-        assert inside == matching
+        assert inside == [one["id"] for one in some if one["id"] in matching]
 
     same()
 
@@ -162,7 +164,7 @@ def test_values_given_twice_and_other_spellings_count_once():
         ({"verb": VERBS}, "unknown_member", "/slice/verb"),
         ({"verbs": VERBS[0]}, "not_list", "/slice/verbs"),
         ({"verbs": []}, "not_list", "/slice/verbs"),
-        ({"verbs": [f"https://e.go.th/{n}" for n in range(MAX_VALUES + 1)]}, "not_list", "/slice/verbs"),
+        ({"verbs": [f"https://e.go.th/{n}" for n in range(MAX_SLICE_VALUES + 1)]}, "not_list", "/slice/verbs"),
         ({"verbs": [VERBS[0], "passed"]}, "not_iri", "/slice/verbs/1"),
         ({"activities": [1]}, "not_iri", "/slice/activities/0"),
         ({"activities": ["https://e.go.th/\n"]}, "not_iri", "/slice/activities/0"),
@@ -185,8 +187,8 @@ def test_what_is_no_slice_is_refused_with_its_place(described, rule, place):
 
 
 def test_as_many_values_as_a_slice_may_have_are_found_in_pages(lrs, database, new_statement):
-    verbs = [f"https://e.go.th/verbs/{n}" for n in range(MAX_VALUES)]
-    activities = [f"https://e.go.th/items/{n}" for n in range(MAX_VALUES)]
+    verbs = [f"https://e.go.th/verbs/{n}" for n in range(MAX_SLICE_VALUES)]
+    activities = [f"https://e.go.th/items/{n}" for n in range(MAX_SLICE_VALUES)]
     ids = lrs.post([new_statement(verb={"id": verb}, object={"id": iri}) for verb, iri in zip(verbs, activities, strict=True)]).json
     wanted = query.within(query.Filter(limit=20, ascending=True), read_slice({"verbs": verbs, "activities": activities[::-1]}))
 

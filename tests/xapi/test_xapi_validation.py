@@ -179,7 +179,7 @@ INVALID = {
         "/context/contextAgents/0/relevantTypes",
     ),
     "version 1.1": (statement(version="1.1.0"), "version", "/version"),
-    "version without its patch": (statement(version="1.0"), "version", "/version"),
+    "version that only begins alike": (statement(version="1.00"), "version", "/version"),
 }
 
 
@@ -207,8 +207,8 @@ def test_version_1_0_3_knows_no_context_agents_or_groups(extra):
     assert refusal.value.rule == "unknown_property"
 
 
-@pytest.mark.parametrize("version", ["2.0.0", "1.0"])
-def test_version_1_0_3_takes_statements_only_whose_version_starts_with_1_0_and_a_point(version):
+@pytest.mark.parametrize("version", ["2.0.0", "1.1.0", "0.95"])
+def test_version_1_0_3_takes_statements_of_its_own_line_only(version):
     with pytest.raises(StatementInvalid) as refusal:
         validate_statement(statement(version=version), "1.0.3")
 

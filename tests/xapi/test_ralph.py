@@ -1,0 +1,221 @@
+"""Forwarding to an LRS that somebody else wrote: Ralph 5.1.0 from its package, in an environment of its own.
+
+Ralph is run as published. Its only store that comes without a server of its own is a file, which by default may be made but not grown; the
+plug-in below, by Ralph's own entry point for stores, sets that class attribute of Ralph's to the value that grows it, and nothing else.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel.clock import system_clock
+from tests.xapi.outside import Outside, outside, taker
+from tests.xapi.pushing import World
+from xapi import api
+
+pytestmark = [pytest.mark.long, pytest.mark.one_database]
+
+ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "requirements/ralph.txt"
+PLUGIN = """
+from ralph.backends.data.base import BaseOperationType
+from ralph.backends.lrs.fs import FSLRSBackend
+
+class GrowingFile(FSLRSBackend):
+    default_operation_type = BaseOperationType.APPEND
+"""
+
+
+@pytest.fixture(scope="module")
+def ralphs_python() -> Path:
+    """The interpreter of an environment that holds the pinned packages; made once for each state of the lock file."""
+    folder = ROOT / "var/ralph"
+    folder.mkdir(parents=True, exist_ok=True)
+    python, stamp = folder / "venv/bin/python", folder / "installed"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != LOCK.read_text():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
+            install = [
+                python,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "--no-deps",
+                "-r",
+                LOCK,
+            ]
+            subprocess.run(install, check=True)
+            stamp.write_text(LOCK.read_text())
+    return python
+
+
+@pytest.fixture(scope="module")
+def ralph(ralphs_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of a running Ralph; its user is `kaona`, its password `secret`."""
+    folder = tmp_path_factory.mktemp("ralph")
+    (folder / "growing_file.py").write_text(PLUGIN)
+    (folder / "growing_file-1.dist-info").mkdir()
+    (folder / "growing_file-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: growing-file\nVersion: 1\n")
+    (folder / "growing_file-1.dist-info/entry_points.txt").write_text("[ralph.backends.lrs]\ngrowing = growing_file:GrowingFile\n")
+    digest = subprocess.check_output([ralphs_python, "-c", "import bcrypt; print(bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode())"])
+    user = {"username": "kaona", "hash": digest.decode().strip(), "scopes": ["all"], "agent": {"mbox": "mailto:kaona@example.org"}}
+    (folder / "auth.json").write_text(json.dumps([user]))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "RALPH_APP_DIR": str(folder),
+        "RALPH_AUTH_FILE": str(folder / "auth.json"),
+        "RALPH_RUNSERVER_BACKEND": "growing",
+        "RALPH_RUNSERVER_MAX_SEARCH_HITS_COUNT": "1000",
+        "RALPH_BACKENDS__LRS__FS__DEFAULT_DIRECTORY_PATH": str(folder),
+    }
+    command = [ralphs_python, "-m", "uvicorn", "ralph.api:app", "--port", str(port), "--log-level", "error"]
+    server = subprocess.Popen(command, env=environment, cwd=folder)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/__heartbeat__", server)
+        yield f"http://127.0.0.1:{port}/xAPI"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture
+def held(ralph: str) -> Callable[[], list[str]]:
+    """Ids of the statements that Ralph holds and that are of this test, in the order in which it took them."""
+    before = len(_statements(ralph))
+    return lambda: [statement["id"] for statement in _statements(ralph)[before:]]
+
+
+@pytest.fixture
+def target(ralph: str) -> api.LrsTarget:
+    return api.LrsTarget(ralph, "kaona", "secret", version="1.0.3")
+
+
+@pytest.fixture
+def ids(world: World) -> Iterator[World]:
+    """Ralph outlives each test's LRS: no statement of one test has the id of another's."""
+    world.n = uuid.uuid4().int >> 80
+    return world
+
+
+def test_ralph_takes_several_batches_in_order_and_once(world: World, ids: World, target: api.LrsTarget, held: Callable[[], list[str]]):
+    world.add(target)
+    stored = world.store(250, result={"score": {"scaled": 0.5}, "duration": "PT3M"})
+
+    assert world.send() == 3
+    assert held() == stored
+
+    world.act(api.back_fill_push, since=world.clock() - timedelta(days=1), now=world.clock())
+    assert world.send() == 3
+    assert held() == stored
+    assert (world.view().waiting, world.view().set_aside) == (0, 0)
+
+
+def test_what_ralph_refuses_is_set_aside_with_its_reason_and_the_rest_arrives(
+    world: World, ids: World, target: api.LrsTarget, held: Callable[[], list[str]]
+):
+    world.add(target)
+    before = world.store(20)
+    (about_a_person,) = world.store(object={"objectType": "Agent", "mbox": "mailto:a@b.example"})  # Ralph wants an id in every object
+    after = world.store(20)
+
+    world.send()
+
+    assert held() == before + after
+    (aside,) = world.refused()
+    assert aside.statement_id == about_a_person
+    assert aside.reason.startswith("status 422")
+    assert "Field required" in aside.reason
+
+
+def test_ralphs_409_means_that_the_id_is_there(world: World, ids: World, target: api.LrsTarget, held: Callable[[], list[str]]):
+    world.add(target)
+    first, second = world.store(2)
+    other = {
+        "id": first,
+        "actor": {"mbox": "mailto:a@b.example"},
+        "verb": {"id": "http://a.example/v"},
+        "object": {"id": "http://a.example/o"},
+    }
+    assert _asked(f"{target.endpoint}/statements", json.dumps([other]).encode()) == [first]
+
+    world.send()
+
+    assert held() == [first, second]
+    assert (world.view().known, world.view().sent, world.view().set_aside) == (1, 1, 0)
+
+
+def test_a_wrong_password_at_ralph_pauses_the_push(world: World, ids: World, target: api.LrsTarget, held: Callable[[], list[str]]):
+    world.add(api.LrsTarget(target.endpoint, "kaona", "wrong", version="1.0.3"))
+    world.store(3)
+
+    world.send()
+
+    assert (world.view().paused_for, held()) == ("status 401", [])
+
+
+def test_a_webhook_passes_the_published_library_of_standard_webhooks(world: World, ralphs_python: Path):
+    verify = "import sys, json; from standardwebhooks.webhooks import Webhook; told = json.load(sys.stdin); "
+    verify += "print(len(Webhook(told['secret']).verify(told['body'], told['headers'])['statements']))"
+    world.clock.now = system_clock()  # the library compares with its own clock
+    with outside(taker) as receiver:
+        secret = world.add(api.WebhookTarget(receiver.url)).secret
+        world.store(2)
+        world.send()
+
+    told = _told(receiver, secret)
+
+    def verified(**changed: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([ralphs_python, "-c", verify], input=json.dumps(told | changed), capture_output=True, text=True, check=False)
+
+    assert verified().stdout == "2\n"
+    assert "No matching signature" in verified(body=told["body"] + " ").stderr
+    late = {**told["headers"], "webhook-timestamp": str(int(told["headers"]["webhook-timestamp"]) - 301)}
+    assert "too old" in verified(headers=late).stderr
+
+
+def _told(receiver: Outside, secret: str | None) -> dict[str, Any]:
+    (call,) = receiver.calls
+    return {"secret": secret, "body": call.body.decode(), "headers": call.headers}
+
+
+def _statements(endpoint: str) -> list[dict[str, Any]]:
+    found = _asked(f"{endpoint}/statements?limit=1000")["statements"]
+    assert len(found) < 1000
+    return found
+
+
+def _asked(url: str, body: bytes | None = None) -> Any:
+    headers = {"Authorization": "Basic a2FvbmE6c2VjcmV0", "X-Experience-API-Version": "1.0.3", "Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as answer:
+        return json.load(answer)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and server.poll() is None:
+        with suppress(OSError):
+            urllib.request.urlopen(url).close()
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"Ralph did not start: {server.poll()}")
