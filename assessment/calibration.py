@@ -5,6 +5,7 @@ alone, as in an adaptive test (Rubin 1976; Mislevy & Wu 1996). People with the s
 Source   Bock & Aitkin (1981); Muraki (1992) for partial credit; Louis (1982) for the standard errors; Varadhan & Roland (2008) for the pace
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -172,33 +173,34 @@ class _Fit:
     errors_by: str
 
 
-class _Model:
+class _Model(ABC):
     """What the two families share: a vector of parameters, and how it answers."""
 
     vector: Floats
 
+    @abstractmethod
     def log_likelihoods(self, vector: Floats, points: Floats) -> Floats:
         """Per row of the data and point, (rows, points)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def maximised(self, vector: Floats, weights: Floats, points: Floats) -> Floats:
         """The vector that is likeliest when the people of each row stand at the points with these weights, (rows, points)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def complete_scores(self, vector: Floats, point: float) -> Floats:
         """Derivative of each row's log likelihood at one point, (rows, parameters)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def complete_information(self, vector: Floats, weights: Floats, points: Floats) -> Floats:
         """Minus the second derivative of the weighted log likelihood, priors included, (parameters, parameters)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def result(self, place: int, name: str, fit: _Fit) -> Calibrated:
-        raise NotImplementedError
+        """One item, by the vector as it stands."""
 
+    @abstractmethod
     def steep(self, vector: Floats) -> list[int]:
         """Items whose parameters ran away."""
-        raise NotImplementedError
 
     def spread(self) -> Floats:
         """How the free parameters stand in the vector, (vector, free parameters), 0 or 1."""

@@ -5,7 +5,8 @@ SQLAlchemy app (one read, two inserts, one commit) under the same granian. The t
 `python -m bench.answer [--database sqlite|postgresql] [--seconds N]` prints the table, `--json` the figures alone.
 CPU is that of the web processes for each answer, warm-up and starts of attempts included: the one figure that other work on the
 machine does not change.
-Targets: p95 <= 50 ms at 100 takers who give about 170 answers a second; every acknowledged answer stored, each once.
+Targets: p95 <= 50 ms at 100 takers who give about 170 answers a second; 170 a second held (`--seconds 600`) with p95 <= 300 ms; every
+acknowledged answer stored, each once.
 """
 
 import argparse
@@ -28,11 +29,13 @@ N_TAKERS = 100
 ANSWERS_PER_SECOND = 170
 SECONDS = 10.0
 WARM_UP_ITEMS = 17
-TARGET_P95_MS = 50.0
+TARGET_P95_MS, HELD_P95_MS = 50.0, 300.0
+SHARE_HELD = 0.9
+PACED = "100 takers, 170 answers/s"
 CLIENT_ID = "bench"
 SITUATIONS: dict[str, tuple[int, float]] = {
     "1 taker": (1, 0.0),
-    "100 takers, 170 answers/s": (N_TAKERS, N_TAKERS / ANSWERS_PER_SECOND),
+    PACED: (N_TAKERS, N_TAKERS / ANSWERS_PER_SECOND),
     "100 takers, no pause": (N_TAKERS, 0.0),
 }
 """Takers at once, and mean seconds from one answer of a taker to the next."""
@@ -85,7 +88,8 @@ def run(json: bool = False, *, database: str = "sqlite", seconds: float = SECOND
             ours["100 takers, no pause"]["answers_per_second"] / rows["bare"]["100 takers, no pause"]["answers_per_second"], 2
         ),
         "targets": {
-            "p95 <= 50 ms at 100 takers": ours["100 takers, 170 answers/s"]["p95_ms"] <= TARGET_P95_MS,
+            "p95 <= 50 ms at 100 takers": ours[PACED]["p95_ms"] <= TARGET_P95_MS,
+            "170 answers/s held with p95 <= 300 ms": _is_held(ours[PACED], rows["bare"][PACED]),
             "every acknowledged answer stored once": ours["kept"]["lost"] == ours["kept"]["doubled"] == 0,
         },
     }
@@ -103,6 +107,12 @@ def _figures(told: Told) -> dict[str, Any]:
     if len(told.finishes) > 1:
         figures["finish_p95_ms"] = common.percentiles(told.finishes)["p95_ms"]
     return figures
+
+
+def _is_held(ours: dict[str, Any], bare: dict[str, Any]) -> bool:
+    """Whether as many answers were taken as takers give who never wait, but for the starts of their next attempts, and none was refused."""
+    share = ours["answers_per_second"] / bare["answers_per_second"]
+    return bool(share >= SHARE_HELD and ours["p95_ms"] <= HELD_P95_MS and not ours["errors"])
 
 
 def _kept(server: Server, told: dict[str, dict[str, Told]]) -> dict[str, int]:

@@ -358,9 +358,8 @@ def _stock(name: str, issuer: str, *, cache: bool) -> Iterator[Server]:
 def _print(result: Mapping[str, Any]) -> None:
     print(f"{'login + launch, ' + result['database']:40} {'a second':>9} {'p50 ms':>8} {'p95 ms':>8} {'p95 ms at 15/s':>15} {'CPU ms':>7}")
     for name, figures in result["servers"].items():
-        row = "".join(
-            f"{figures[part]:{width}.1f}" for part, width in (("per_second", 10), ("p50_ms", 9), ("p95_ms", 9), ("paced_p95_ms", 16))
-        )
+        parts = (("per_second", 10), ("p50_ms", 9), ("p95_ms", 9), ("paced_p95_ms", 16))
+        row = "".join(f"{figures[part]:{width}.1f}" for part, width in parts)
         print(f"{name:40}{row}{figures['cpu_ms']:8.2f}")
     for name, target in (("ratio_to_cached_stock", ">= 1.2"), ("ratio_to_far_stock", ">= 3"), ("p95_ms_at_15_per_second", "<= 30")):
         print(f"{name}: {result[name]} (target {target})")

@@ -1,8 +1,9 @@
 """The record store over HTTP: intake by one and by many, reads at 10,000, 100,000 and 1,000,000 statements, order under 32 writers.
 
 The LRS stands alone under granian (`bench.lrs_server`): full validation, durable commits. Beside it, always and in the same run, the bare
-insert of the same rows with the same rows of the index (`bench.bare_insert`); and another LRS, when `--peer` says where it listens.
-`python -m bench.lrs [--database sqlite|postgresql] [--statements N] [--json]` prints the tables. The statements that are read are loaded
+insert of the same rows with the same rows of the index (`bench.bare_insert`); and Ralph (`bench.ralph`, its statements in a file, a tenth of
+the load), where `--ralph` is given or its environment stands in `var/ralph`: a file is no durable store, so read it as what its own code takes.
+`python -m bench.lrs [--database sqlite|postgresql] [--statements N] [--ralph] [--json]` prints the tables. The statements that are read are loaded
 by the store's own code, spread over 36 months. CPU is that of the web processes, which other work on the machine does not change much.
 Targets: the table `TARGETS`.
 """
@@ -12,7 +13,6 @@ import json as json_module
 import multiprocessing
 import random
 import statistics
-import sys
 import tempfile
 from base64 import b64encode
 from collections import Counter
@@ -25,7 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from bench import bare_insert, common
+from bench import bare_insert, common, ralph
 from bench.lrs_client import (
     HOME,
     N_COURSES,
@@ -73,16 +73,18 @@ class Loaded:
     seconds: float
 
 
-def run(json: bool = False, *, database: str = "sqlite", statements: int = STEPS[-1], peer: Server | None = None) -> dict[str, Any]:
+def run(json: bool = False, *, database: str = "sqlite", statements: int = STEPS[-1], beside_ralph: bool | None = None) -> dict[str, Any]:
     """Measures, prints the tables unless `json`, and returns the figures.
 
-    statements   the largest number that reads are measured at; 0 leaves the reads out
+    statements     the largest number that reads are measured at; 0 leaves the reads out
+    beside_ralph   whether Ralph is loaded too; None: if its environment was made before
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kaona-bench-")))
         pattern = stack.enter_context(common.database_server(database, folder))
         pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         result: dict[str, Any] = {"benchmark": "lrs", "database": database, "intake": {}, "reads": {}}
+        peer = stack.enter_context(_ralph(folder, beside_ralph))
         with _lrs(common.new_database(pattern, "intake")) as (server, pid):
             _warm_up(pool, server)
             for number, (name, (size, clients, count)) in enumerate(INTAKE.items(), start=1):
@@ -92,8 +94,8 @@ def run(json: bool = False, *, database: str = "sqlite", statements: int = STEPS
                 bare = pool.submit(_bare, common.new_database(pattern, f"bare_{number}"), count, size, number, clients).result()
                 result["intake"][name] = _intake(told, count * size / bare) | {"cpu_ms_per_statement": round(cpu * 1000, 3)}
                 if peer is not None:
-                    other = pool.submit(post_all, peer, max(clients, count // 20), size, number + 100, clients).result()
-                    result["intake"][name]["peer"] = _intake(other)
+                    other = pool.submit(post_all, peer, max(clients, count // 10), size, number + 100, clients).result()
+                    result["intake"][name]["ralph"] = _intake(other)
             result["memory_mb"] = _memory(pid)
         with _lrs(common.new_database(pattern, "order")) as (server, _):
             result["order"] = pool.submit(write_and_poll, server, N_BATCHES, BATCH, 50, N_WRITERS).result()
@@ -121,6 +123,18 @@ def _lrs(database_url: str) -> Iterator[tuple[Server, int]]:
     port = common.free_port()
     with common.granian("bench.lrs_server:app", port, {"BENCH_DATABASE_URL": database_url}) as pid:
         yield Server(port, authorization), pid
+
+
+@contextmanager
+def _ralph(folder: Path, wanted: bool | None) -> Iterator[Server | None]:
+    """Ralph, if it is wanted."""
+    if wanted is False or (wanted is None and not (ralph.ROOT / "var/ralph/installed").exists()):
+        yield None
+        return
+    (folder / "ralph").mkdir()
+    with ralph.running(ralph.ensure_python(), folder / "ralph") as port:
+        authorization = "Basic " + b64encode(f"{ralph.USER}:{ralph.PASSWORD}".encode()).decode()
+        yield Server(port, authorization, f"{ralph.PATH}/statements", "1.0.3")
 
 
 def _warm_up(pool: ProcessPoolExecutor, server: Server) -> None:
@@ -299,10 +313,10 @@ def _print(result: Mapping[str, Any]) -> None:
     for name, row in result["intake"].items():
         times = f"{row['p50_ms']:8.1f}{row['p99_ms']:8.1f}{row['cpu_ms_per_statement']:11.3f}"
         print(f"{name:24}{row['per_second']:8}{row['bare_per_second']:11}{row['of_bare']:9.2f}{times}  {row['errors'] or 'none'}")
-        if "peer" in row:
-            other = row["peer"]
+        if "ralph" in row:
+            other = row["ralph"]
             times = f"{other['p50_ms']:8.1f}{other['p99_ms']:8.1f}"
-            print(f"{'  the other LRS':24}{other['per_second']:8}{'':20}{times}{'':11}  {other['errors'] or 'none'}")
+            print(f"{'  Ralph, in a file':24}{other['per_second']:8}{'':20}{times}{'':11}  {other['errors'] or 'none'}")
     print(f"\nmemory of a web process: {result['memory_mb']:.0f} MB")
     print(f"{N_WRITERS} writers: {result['order']}")
     sizes = result["reads"].get("sizes", {})
@@ -321,14 +335,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.lrs")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--statements", type=int, default=STEPS[-1])
-    parser.add_argument("--peer", metavar="PORT,PATH,USER:PASSWORD", help="another LRS on loopback, spoken to in 1.0.3")
+    parser.add_argument("--ralph", action="store_true", help="measure Ralph beside it, and make its environment if there is none")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    other = None
-    if chosen.peer:
-        peer_port, peer_path, user = chosen.peer.split(",")
-        other = Server(int(peer_port), "Basic " + b64encode(user.encode()).decode(), peer_path, "1.0.3")
-    figures = run(json=chosen.json, database=chosen.database, statements=chosen.statements, peer=other)
+    figures = run(json=chosen.json, database=chosen.database, statements=chosen.statements, beside_ralph=chosen.ralph or None)
     if chosen.json:
         print(json_module.dumps(figures, indent=1))
-    sys.exit(0)

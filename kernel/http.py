@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from kernel import strictjson
 from kernel.errors import KaonaError
@@ -351,7 +352,7 @@ def _reason_of(error: Exception, *, is_cut: bool) -> str:
     """Why a call brought nothing: the library counts a refused connection among its timeouts, so that is asked first."""
     if isinstance(error, urllib3.exceptions.NewConnectionError) and not is_cut:
         return "unreachable"
-    if isinstance(error, urllib3.exceptions.SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
+    if isinstance(error, urllib3.exceptions.SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError | CertificateError):
         return "certificate"
     if is_cut or isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         return "timeout"

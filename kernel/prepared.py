@@ -64,7 +64,7 @@ class Prepared:
         return found[0] if found else None
 
     def count(self, db: Session | Connection, values: Mapping[str, Any]) -> int:
-        """How many rows it wrote."""
+        """How many rows were written by a statement that gives none back; how many a SELECT found, on PostgreSQL alone."""
         cursor, _ = self._run(db, values)
         n_rows = int(cursor.rowcount)
         cursor.close()
@@ -79,7 +79,7 @@ class Prepared:
         parameters = given if made.names is None else tuple([given[name] for name in made.names])
         cursor = connection.connection.cursor()
         for told in connection.dispatch.before_cursor_execute:
-            told(connection, cursor, made.text, parameters, None, False)  # noqa: FBT003  the event's signature
+            told(connection, cursor, made.text, parameters, None, False)
         errors = connection.dialect.loaded_dbapi.Error
         try:
             cursor.execute(made.text, parameters)

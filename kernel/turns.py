@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
 POLL_SECONDS = 0.0005
 """How often a process looks whether it is its turn; at most one of its threads does."""
@@ -27,7 +26,7 @@ class Turn:
         self._file = file
         self._wait_seconds = wait_seconds
         self._threads = threading.Lock()
-        self._opened: tuple[BinaryIO, BinaryIO] | None = None
+        self._opened: tuple[int, int] | None = None
         self._process = 0
 
     @contextmanager
@@ -62,18 +61,22 @@ class Turn:
     def close(self) -> None:
         """Closes the files."""
         for file in self._opened or ():
-            file.close()
+            os.close(file)
         self._opened = None
 
-    def _files(self) -> tuple[BinaryIO, BinaryIO]:
+    def _files(self) -> tuple[int, int]:
         """The two files, opened by this process: a lock is shared with whoever inherited the file."""
         if self._opened is None or self._process != os.getpid():
-            self._opened = open(f"{self._file}-next", "ab"), open(f"{self._file}-turn", "ab")  # noqa: SIM115  kept open
+            self._opened = _opened(f"{self._file}-next"), _opened(f"{self._file}-turn")
             self._process = os.getpid()
         return self._opened
 
 
-def _is_locked(file: BinaryIO, until: float) -> bool:
+def _opened(name: str) -> int:
+    return os.open(name, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
+def _is_locked(file: int, until: float) -> bool:
     """Waits for the lock of a file. Returns whether it came in time."""
     while True:
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from learning.choice import Resource
@@ -132,28 +132,38 @@ def hold_newest(db: Session, *, tenant_id: int, person_uuid: UUID) -> PathRow | 
             return newest
 
 
+# Statements of every finish, built once: building them costs more than the database does.
+
+_NEWEST_IDS = (
+    select(func.max(PathRow.id))  # a later version is stored later, while the one before it is held
+    .where(PathRow.tenant_id == bindparam("tenant"), PathRow.person_uuid.in_(bindparam("people", expanding=True)))
+    .group_by(PathRow.person_uuid)
+)
+_HOLD_NEWEST = select(PathRow.id).where(PathRow.id.in_(_NEWEST_IDS)).order_by(PathRow.person_uuid).with_for_update()
+_NEWEST = select(PathRow).where(PathRow.id.in_(_NEWEST_IDS)).execution_options(populate_existing=True)
+_OFFERED = select(ResourceRow.id, ResourceRow.key, ResourceRow.kind, ResourceRow.hours, ResourceRow.node_key, ResourceRow.level).where(
+    or_(ResourceRow.tenant_id.is_(None) & ResourceRow.retired_at.is_(None), ResourceRow.id.in_(bindparam("begun", expanding=True)))
+)
+_EDGES = select(PrerequisiteRow.node_key, PrerequisiteRow.level, PrerequisiteRow.needs_node_key, PrerequisiteRow.needs_level).where(
+    PrerequisiteRow.tenant_id.is_(None)
+)
+
+
 def hold_newest_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID]) -> dict[UUID, PathRow]:
     """As `hold_newest`, for each of these people who has a path; held in the order of the people, the same for all."""
-    newest_ids = (
-        select(func.max(PathRow.id))  # a later version is stored later, while the one before it is held
-        .where(PathRow.tenant_id == tenant_id, PathRow.person_uuid.in_(person_uuids))
-        .group_by(PathRow.person_uuid)
-    )
-    newest = PathRow.id.in_(newest_ids)
+    whose = {"tenant": tenant_id, "people": list(person_uuids)}
     while True:
-        held_ids = set(db.scalars(select(PathRow.id).where(newest).order_by(PathRow.person_uuid).with_for_update()))
-        rows = db.scalars(select(PathRow).where(newest).execution_options(populate_existing=True)).all()
+        held_ids = set(db.scalars(_HOLD_NEWEST, whose))
+        rows = db.scalars(_NEWEST, whose).all()
         if held_ids == {row.id for row in rows}:
             return {row.person_uuid: row for row in rows}
 
 
 def read_offer(db: Session, begun_ids: Collection[int]) -> Offer:
     """What a path may hold: the resources offered now, and those that the person has begun."""
-    offered = ResourceRow.tenant_id.is_(None) & ResourceRow.retired_at.is_(None)
-    columns = (ResourceRow.id, ResourceRow.key, ResourceRow.kind, ResourceRow.hours, ResourceRow.node_key, ResourceRow.level)
     ids: dict[str, int] = {}
     resources: dict[Milestone, list[Resource]] = defaultdict(list)
-    for row_id, key, kind, hours, node_key, level in db.execute(select(*columns).where(or_(offered, ResourceRow.id.in_(begun_ids)))):
+    for row_id, key, kind, hours, node_key, level in db.execute(_OFFERED, {"begun": list(begun_ids)}):
         ids[key] = row_id
         resources[Milestone(node_key, level)].append(Resource(key, kind, hours))
     return Offer(resources, ids)
@@ -161,11 +171,7 @@ def read_offer(db: Session, begun_ids: Collection[int]) -> Offer:
 
 def read_edges(db: Session) -> Mapping[Milestone, frozenset[Milestone]]:
     """The prerequisite graph of the national catalogue."""
-    rows = db.execute(
-        select(PrerequisiteRow.node_key, PrerequisiteRow.level, PrerequisiteRow.needs_node_key, PrerequisiteRow.needs_level).where(
-            PrerequisiteRow.tenant_id.is_(None)
-        )
-    )
+    rows = db.execute(_EDGES)
     return collect_edges((Milestone(node, level), Milestone(needed, needed_level)) for node, level, needed, needed_level in rows)
 
 

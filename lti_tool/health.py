@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from lti_tool import migrate
+from lti_tool.web.current import this_app
 from lti_tool.web.edge import KaonaApp, without_transaction
 
 log = structlog.get_logger()
@@ -65,20 +66,23 @@ def register(app: KaonaApp) -> None:
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
-    @app.before_request
-    def start() -> None:
-        g.started = time.perf_counter()
+    app.before_request(_start)
+    app.after_request(_count)
 
-    @app.after_request
-    def count(response: Response) -> Response:
-        endpoint = request.endpoint or "none"
-        seconds = time.perf_counter() - g.get("started", time.perf_counter())
-        requests, duration = _series(endpoint, request.method if request.method in METHODS else "other", response.status_code)
-        requests.inc()
-        duration.observe(seconds)
-        if app.settings.log_level == "DEBUG":
-            log.debug("answered", status=response.status_code, milliseconds=round(seconds * 1000, 1))
-        return response
+
+def _start() -> None:
+    g.started = time.perf_counter()
+
+
+def _count(response: Response) -> Response:
+    endpoint = request.endpoint or "none"
+    seconds = time.perf_counter() - g.get("started", time.perf_counter())
+    requests, duration = _series(endpoint, request.method if request.method in METHODS else "other", response.status_code)
+    requests.inc()
+    duration.observe(seconds)
+    if this_app().settings.log_level == "DEBUG":
+        log.debug("answered", status=response.status_code, milliseconds=round(seconds * 1000, 1))
+    return response
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from itertools import groupby, islice
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -384,16 +384,24 @@ def _words(statements: Iterable[tuple[Mapping[str, Any], bool]], home_page: str 
     return words
 
 
+_WITHDRAWN = select(Withdrawal.statement_id, Withdrawal.authority).where(
+    Withdrawal.tenant_id == bindparam("tenant"), Withdrawal.statement_id.in_(bindparam("statements", expanding=True))
+)
+_EVIDENCE_OF = select(Evidence).where(
+    Evidence.tenant_id == bindparam("tenant"),
+    Evidence.person_uuid.in_(bindparam("people", expanding=True)),
+    Evidence.node_uuid.in_(bindparam("nodes", expanding=True)),
+)
+
+
 def _hear(db: Session, tenant_id: int, words: Sequence[_Word]) -> tuple[list[EvidenceDraft], set[UUID]]:
     """Takes words in, one after the other, and keeps the withdrawals.
 
     Returns   the evidence that stands, new or not, and the statements whose evidence goes
     """
     about, voided = {word.about for word in words}, {word.about for word in words if not word.drafts}
-    kept = select(Withdrawal.statement_id, Withdrawal.authority).where(
-        Withdrawal.tenant_id == tenant_id, Withdrawal.statement_id.in_(about)
-    )
-    withdrawn = {(statement_id, authority) for statement_id, authority in db.execute(kept)}
+    kept = db.execute(_WITHDRAWN, {"tenant": tenant_id, "statements": list(about)})
+    withdrawn = {(statement_id, authority) for statement_id, authority in kept}
     with_evidence = select(Evidence.statement_id).where(Evidence.tenant_id == tenant_id, Evidence.statement_id.in_(voided))
     known = set(db.scalars(with_evidence)) if voided else set()
     fresh: dict[UUID, Sequence[EvidenceDraft]] = {}
@@ -432,12 +440,8 @@ def _settle(db: Session, tenant_id: int, pairs: Collection[tuple[UUID, UUID]], v
         return
     _ensure_rule(db)
     evidence: dict[tuple[UUID, UUID], list[Shown]] = {pair: [] for pair in pairs}
-    wanted = select(Evidence).where(
-        Evidence.tenant_id == tenant_id,
-        Evidence.person_uuid.in_({person for person, _ in pairs}),
-        Evidence.node_uuid.in_({node for _, node in pairs}),
-    )
-    for row in db.scalars(wanted):
+    wanted = {"tenant": tenant_id, "people": list({person for person, _ in pairs}), "nodes": list({node for _, node in pairs})}
+    for row in db.scalars(_EVIDENCE_OF, wanted):
         if (row.person_uuid, row.node_uuid) in evidence and row.statement_id not in voided:
             evidence[row.person_uuid, row.node_uuid].append(queries.shown(row))
     rows = []

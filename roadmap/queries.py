@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import overload
 from uuid import UUID
 
-from sqlalchemy import event, or_, select
+from sqlalchemy import bindparam, event, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from roadmap.attainment import RULE, Attained, Carrier, Shown, attain, carry, is_counted, level_of
@@ -48,6 +48,25 @@ _VIEWS: dict[tuple[str, str, str], FrameworkView] = {}
 
 DEFAULT_FRAMEWORK = "th-ds-2567"
 """The framework of an agency that has adopted none."""
+
+
+# Statements of every finish, built once: building them costs more than the database does.
+
+_ADOPTED = (
+    select(AgencyFramework.tenant_id, AgencyFramework.framework_id)
+    .where(AgencyFramework.tenant_id.in_(bindparam("tenants", expanding=True)), AgencyFramework.valid_from <= bindparam("on"))
+    .order_by(AgencyFramework.valid_from)
+)
+_ROLES = select(PersonScope.person_uuid, PersonScope.role, PersonScope.personnel_group).where(
+    PersonScope.tenant_id == bindparam("tenant"), PersonScope.person_uuid.in_(bindparam("people", expanding=True))
+)
+_TARGETS = select(Target).where(or_(Target.tenant_id.in_(bindparam("tenants", expanding=True)), Target.tenant_id.is_(None)))
+_ATTAINMENTS = (
+    select(Attainment, Evidence.statement_id)
+    .join(Evidence, (Evidence.tenant_id == Attainment.tenant_id) & (Evidence.uuid == Attainment.evidence_uuid))
+    .where(Attainment.tenant_id == bindparam("tenant"), Attainment.person_uuid.in_(bindparam("people", expanding=True)))
+)
+_NODES = select(FrameworkNode).where(FrameworkNode.uuid.in_(bindparam("nodes", expanding=True)))
 
 
 def list_frameworks(db: Session) -> list[FrameworkView]:
@@ -136,12 +155,7 @@ def active_framework_id(db: Session, *, tenant_id: int, on: date) -> str:
 
 def active_framework_ids(db: Session, *, tenant_ids: Collection[int], on: date) -> dict[int, str]:
     """The ids of the frameworks that agencies hold on a day."""
-    adopted = (
-        select(AgencyFramework.tenant_id, AgencyFramework.framework_id)
-        .where(AgencyFramework.tenant_id.in_(tenant_ids), AgencyFramework.valid_from <= on)
-        .order_by(AgencyFramework.valid_from)
-    )
-    return dict.fromkeys(tenant_ids, DEFAULT_FRAMEWORK) | dict(db.execute(adopted).all())
+    return dict.fromkeys(tenant_ids, DEFAULT_FRAMEWORK) | dict(db.execute(_ADOPTED, {"tenants": list(tenant_ids), "on": on}).all())
 
 
 def list_adopted(db: Session, *, tenant_id: int, since: date) -> set[str]:
@@ -189,10 +203,8 @@ def standings_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID],
     framework_id = active_framework_id(db, tenant_id=tenant_id, on=today)
     nodes = get_framework(db, framework_id).nodes
     attained = _attainments_of(db, tenant_id=tenant_id, person_uuids=person_uuids, now=now)
-    held = select(PersonScope.person_uuid, PersonScope.role, PersonScope.personnel_group).where(
-        PersonScope.tenant_id == tenant_id, PersonScope.person_uuid.in_(person_uuids)
-    )
-    roles = {person_uuid: {code for code in (role, group) if code} for person_uuid, role, group in db.execute(held)}
+    held = db.execute(_ROLES, {"tenant": tenant_id, "people": list(person_uuids)})
+    roles = {person_uuid: {code for code in (role, group) if code} for person_uuid, role, group in held}
     targets = target_facts(db, tenant_ids=[tenant_id])[tenant_id]
     return {person_uuid: _standings(nodes, targets, attained[person_uuid], roles.get(person_uuid, set())) for person_uuid in person_uuids}
 
@@ -223,7 +235,7 @@ def evidence_of(
 def target_facts(db: Session, *, tenant_ids: Collection[int]) -> dict[int, dict[UUID, list[TargetFact]]]:
     """The targets asked of each agency, by node."""
     facts: dict[int, dict[UUID, list[TargetFact]]] = {tenant_id: {} for tenant_id in tenant_ids}
-    for row in db.scalars(select(Target).where(or_(Target.tenant_id.in_(tenant_ids), Target.tenant_id.is_(None)))):
+    for row in db.scalars(_TARGETS, {"tenants": list(tenant_ids)}):
         fact = TargetFact(row.uuid, row.node_uuid, row.role, row.min_level, row.due, row.set_by)
         for tenant_id in tenant_ids if row.tenant_id is None else (row.tenant_id,):
             facts[tenant_id].setdefault(row.node_uuid, []).append(fact)
@@ -256,11 +268,7 @@ def person_view(person: PersonScope) -> PersonView:
 
 def _attainments_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID], now: datetime) -> dict[UUID, list[AttainmentView]]:
     """Everything that each of these people has shown, measured and carried; by node key."""
-    rows = db.execute(
-        select(Attainment, Evidence.statement_id)
-        .join(Evidence, (Evidence.tenant_id == Attainment.tenant_id) & (Evidence.uuid == Attainment.evidence_uuid))
-        .where(Attainment.tenant_id == tenant_id, Attainment.person_uuid.in_(person_uuids))
-    )
+    rows = db.execute(_ATTAINMENTS, {"tenant": tenant_id, "people": list(person_uuids)})
     attained: dict[UUID, dict[UUID, Attained]] = {person_uuid: {} for person_uuid in person_uuids}
     for row, statement_id in rows:
         if row.expires_at is None or row.expires_at > now:
@@ -274,7 +282,7 @@ def _attainments_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUI
     carriers = _carriers(db)
     carried = {person_uuid: carry(levels, carriers) for person_uuid, levels in attained.items()}
     wanted = {uuid for levels in attained.values() for uuid in levels} | {uuid for levels in carried.values() for uuid in levels}
-    nodes = {node.uuid: node for node in db.scalars(select(FrameworkNode).where(FrameworkNode.uuid.in_(wanted)))}
+    nodes = {node.uuid: node for node in db.scalars(_NODES, {"nodes": list(wanted)})}
     return {person_uuid: _attainment_views(nodes, attained[person_uuid], carried[person_uuid]) for person_uuid in attained}
 
 

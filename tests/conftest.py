@@ -32,6 +32,9 @@ NOW = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
 
 ROOM_BYTES = 4 * 1024**3
 
+LONGEST = {"test_flow_demo.py", "test_flow_kills.py", "test_processes.py"}
+"""Files with single tests of ten seconds and more: they come first, so that no worker is still at one when the other is done."""
+
 QUICK_POSTGRESQL = {"fsync": "off", "full_page_writes": "off", "checkpoint_timeout": "'1h'", "max_wal_size": "'4GB'"}
 """The tests' server forgets everything at its end: it need not survive a power cut, so databases are made quickly."""
 
@@ -41,7 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=[*BACKENDS, "both"], default="both", help="which databases the suite runs on")
 
 
+@pytest.hookimpl(trylast=True)  # when the tests stand in order
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     if not config.getoption("--long"):
         chosen = [item for item in items if item.get_closest_marker("long") is None]
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long") is not None])

@@ -68,9 +68,10 @@ from xapi.retention import Leaving, list_leaving, retain
 from xapi.slices import EVERYTHING, Slice, read_slice
 from xapi.usage import Refusal, Volume
 from xapi.validation import validate_statement
-from xapi.vocabulary import MAX_PAGE, SCOPES, V2
+from xapi.vocabulary import CREDENTIAL_HOME_PAGE, MAX_PAGE, SCOPES, V2
 
 __all__ = [
+    "CREDENTIAL_HOME_PAGE",
     "EVERYTHING",
     "IMPORT_BATCH",
     "OPENAPI_SECURITY",

@@ -24,7 +24,8 @@ from xapi.vocabulary import HASH_HEADER, JSON, MAX_ATTACHMENT_BYTES, MAX_PARTS, 
 
 _ALGORITHMS = {56: hashlib.sha224, 64: hashlib.sha256, 96: hashlib.sha384, 128: hashlib.sha512}
 """SHA-2 by the number of hexadecimal digits that it gives."""
-_MAX_HEADER_BYTES = 8_192
+_MAX_HEADER_BYTES = 2_048
+"""Of the headers of one part: three of 100 bytes are needed, and each costs the parser."""
 _MAX_BOUNDARY_CHARACTERS = 70
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _SAFE_HEADER = re.compile(r"[\x20-\x7e]+")

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from kernel import strictjson
 from kernel.errors import KaonaError
+from kernel.prepared import Prepared
 from xapi import links, pseudonyms, tokens
 from xapi.bearer import Identity, IdentityProviders
 from xapi.errors import CredentialsMissing, CredentialsRefused, RequestInvalid, ScopeMissing, SliceForbids, TokenRefused
@@ -45,15 +46,27 @@ TenantOf = Callable[[Connection, str], int | None]
 """The tenant of a code that an identity provider is set up for; None when there is none such."""
 
 _BEARER = 'Bearer realm="xAPI"'
-_BY_KEY = select(
-    *(
-        credential.c[name]
-        for name in (
-            "key", "tenant_id", "name", "secret_digest", "scopes", "expires_at", "revoked_at", "last_used_at",
-            "previous_digest", "previous_until", "slice", "pseudonymous", "requests_per_minute",
-        )
-    )
-).where(credential.c.key == bindparam("key"))  # fmt: skip
+
+
+class _Kept(NamedTuple):
+    """A credential as it stands in its table."""
+
+    key: str
+    tenant_id: int
+    name: str
+    secret_digest: str
+    scopes: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    previous_digest: str | None
+    previous_until: datetime | None
+    slice: str | None
+    pseudonymous: bool
+    requests_per_minute: int | None
+
+
+_BY_KEY = Prepared(select(*(credential.c[name] for name in _Kept._fields)).where(credential.c.key == bindparam("key")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +203,6 @@ class Caller:
 
     def _stays_within(self, *, activity_id: str | None = None, agent: Mapping[str, Any] | None = None) -> None:
         """Passes a document within the slice; one that belongs to no activity lies outside a slice of activities, and so on."""
-        if self.pseudonym_secret is not None and agent is not None:
-            raise SliceForbids("slice_pseudonyms", "agent")
         part = self.part
         if part.activities and activity_id not in part.activities:
             raise SliceForbids("slice_activities", "activityId")
@@ -254,7 +265,8 @@ class Access:
 
     def _credential(self, db: Connection, presented: Basic | tokens.Token, now: datetime) -> tuple[Caller, int | None]:
         """The credential that was presented, and its own bound of requests."""
-        row = db.execute(_BY_KEY, {"key": presented.key}).first()
+        found = _BY_KEY.first(db, {"key": presented.key})
+        row = _Kept(*found) if found else None
         if row is None or not self._is_right(row, presented, now):
             self._throttle.wrong_try(presented.key, now)
             raise CredentialsRefused if row is None else CredentialsRefused(tenant_id=row.tenant_id, key=row.key)
@@ -273,10 +285,10 @@ class Access:
         )
         return caller, row.requests_per_minute
 
-    def _is_right(self, row: Row[Any], presented: Basic | tokens.Token, now: datetime) -> bool:
+    def _is_right(self, row: _Kept, presented: Basic | tokens.Token, now: datetime) -> bool:
         """Whether the secret is the present one, or the former one in its overlap; or the token was made by one of them and still lives."""
         digests = [row.secret_digest]
-        if row.previous_until is not None and row.previous_until > now:
+        if row.previous_digest is not None and row.previous_until is not None and row.previous_until > now:
             digests.append(row.previous_digest)
         if isinstance(presented, Basic):
             given = secret_digest(presented.secret, self._pepper)

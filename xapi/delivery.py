@@ -87,8 +87,8 @@ def find_due(database: Database, *, now: datetime) -> list[int]:
     with database.reading() as session:
         db = session.connection()
         waits = or_(head.c.seq > push.c.cursor, exists().where(set_aside.c.push_id == push.c.id, set_aside.c.again))
-        query_ = select(push).join(head, head.c.tenant_id == push.c.tenant_id).where(_is_free(now), waits).order_by(push.c.due_at)
-        return [row.id for row in db.execute(query_) if _next_batch(db, row) is not None]
+        candidates = select(push).join(head, head.c.tenant_id == push.c.tenant_id).where(_is_free(now), waits).order_by(push.c.due_at)
+        return [row.id for row in db.execute(candidates) if _next_batch(db, row) is not None]
 
 
 def deliver(

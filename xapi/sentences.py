@@ -189,5 +189,4 @@ REQUEST_RULES: Final[dict[str, dict[str, str]]] = {
         "en": "This credential is held to certain registrations ({place}).",
     },
     "slice_times": {"th": "รหัสนี้ใช้ไม่ได้ในเวลานี้ ({place})", "en": "This credential is held to another time ({place})."},
-    "slice_pseudonyms": {"th": "รหัสนี้เห็นเฉพาะนามแฝง จึงไม่เห็นข้อมูลบุคคล ({place})", "en": "This credential sees pseudonyms, not persons ({place})."},
 }

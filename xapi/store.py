@@ -135,7 +135,8 @@ def prepare(text: str, received: Mapping[str, Any], author: Author, *, version: 
         edits += [(start, start, '"'), (start, start, rawtext.STORED), (start, end, '"')]
     else:
         add("stored", rawtext.STORED)
-    edits += _activities_as_lists(text, places, received, stamped)
+    if places:
+        edits += _activities_as_lists(text, places, received, stamped)
     brace = len(text) - 1
     edits += [(brace, brace, new) for new in tail]
     target = received["object"]
@@ -183,18 +184,18 @@ def store(db: Connection, batch: Sequence[Prepared], *, tenant_id: int, now: dat
         )
         for prepared, stored in zip(new, done, strict=True)
     ]
-    insert_rows(db, statement, rows)
     keys = {stored.seq: prepared.keys for prepared, stored in zip(new, done, strict=True)}
     for key, seq in web.inherited:
         if seq in keys:
             keys[seq] = keys[seq] | {key}
+    insert_rows(db, statement, rows)
     insert_links(db, tenant_id, keys)
     insert_rows(db, link, [(tenant_id, key, seq) for key, seq in sorted(web.inherited) if seq not in keys], skip_known=True)
     insert_rows(db, reference, [(tenant_id, prepared.target_id, places[prepared.id]) for prepared in new if prepared.target_id])
     if web.voided_before:
         at = (statement.c.tenant_id == tenant_id, statement.c.seq.in_(web.voided_before))
         db.execute(update(statement).where(*at).values(voided=True))
-    return [replace(stored, voided=stored.id in web.voided) for stored in done]
+    return [replace(stored, voided=True) if stored.id in web.voided else stored for stored in done]
 
 
 class _References:

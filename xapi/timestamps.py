@@ -43,7 +43,7 @@ def in_utc(text: str) -> str:
     A timestamp in UTC, without zone or in a leap second is given back as it is.
     Source    IEEE 9274.1.1, 4.2.7 (the LRS returns timestamps in UTC)
     """
-    found = _ISO8601.fullmatch(text)
+    found = None if text.endswith("Z") else _ISO8601.fullmatch(text)
     if found is None or not found[4] or found[4] in "Zz" or found[2].endswith("60"):
         return text
     moment = datetime.fromisoformat(f"{found[1]}T{found[2]}") - _offset(found[4])

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime
 from multiprocessing.util import Finalize
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, true
@@ -93,6 +94,8 @@ class Usage:
             counts, self._counts = self._counts, {}
             refusals = list(self._refusals)
             self._refusals.clear()
+        if self._is_gone():
+            return
         try:
             with self._database.transaction(durable=False) as db:
                 _add_counts(db.connection(), counts)
@@ -101,6 +104,11 @@ class Usage:
             with self._lock:
                 for place, numbers in counts.items():
                     self._add(place, numbers)
+
+    def _is_gone(self) -> bool:
+        """Whether the file of a SQLite database was removed: writing would make an empty one in its place."""
+        url = self._database.engine.url
+        return url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists()
 
     def _add(self, place: tuple[int, date, str], numbers: Sequence[int]) -> None:
         present = self._counts.setdefault(place, [0, 0, 0])

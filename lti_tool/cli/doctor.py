@@ -7,7 +7,8 @@ import click
 from kernel.langmap import text_in
 from lti_tool.cli.common import json_option, now, open_installation, print_json, print_rows
 from lti_tool.workflows import doctor as workflow
-from lti_tool.workflows.findings import Finding
+from lti_tool.workflows import erasure
+from lti_tool.workflows.findings import Finding, finding
 
 COLUMNS = (
     "agency", "issuer", "client_id", "last_launch_at", "last_score_at", "last_roster_at", "oldest_waiting_at", "waiting_scores",
@@ -22,6 +23,9 @@ def doctor(*, as_json: bool) -> None:
     settings, database = open_installation()
     with database.reading() as db:
         summary = workflow.summary_of(db, now=now())
+        n_missing = erasure.missing_from(db, erasure.read_list(settings.data_dir / erasure.LIST_NAME))
+    if n_missing:
+        summary = dataclasses.replace(summary, findings=(*summary.findings, finding("erased_came_back", n=n_missing)))
     if as_json:
         print_json({"needs_person": summary.needs_person, "settings": _shown(settings), **dataclasses.asdict(summary)})
     else:
@@ -37,18 +41,18 @@ def _print(summary: workflow.DoctorSummary, settings: dict[str, str]) -> None:
     platforms = [dataclasses.asdict(platform) | {"agency": text_in("en", platform.agency)} for platform in summary.platforms]
     print_rows(platforms, list(COLUMNS))
     click.echo(f"\nwaiting: {summary.queue or 'nothing'}   statements: {summary.statements}   LRS keys: {len(summary.keys)}")
-    for finding in summary.findings:
-        click.echo(_line("installation", finding))
+    for one in summary.findings:
+        click.echo(_line("installation", one))
     for platform in summary.platforms:
-        for finding in platform.findings:
-            click.echo(_line(f"{platform.issuer} {platform.client_id}", finding))
+        for one in platform.findings:
+            click.echo(_line(f"{platform.issuer} {platform.client_id}", one))
     for item in summary.parked:
         click.echo(f"parked: {item.kind} {item.key}: {item.reason}")
 
 
-def _line(where: str, finding: Finding) -> str:
-    mark = "!" if finding.needs_person else "-"
-    return f"{mark} {where}: {text_in('en', finding.what)} {text_in('en', finding.cure)}"
+def _line(where: str, one: Finding) -> str:
+    mark = "!" if one.needs_person else "-"
+    return f"{mark} {where}: {text_in('en', one.what)} {text_in('en', one.cure)}"
 
 
 def _shown(settings: object) -> dict[str, str]:

@@ -42,7 +42,7 @@ def forward() -> None:
 @click.option("--webhook", metavar="URL", help="A webhook instead: the address that takes signed batches.")
 @click.option("--verb", "verbs", multiple=True, metavar="IRI", help="Only statements with this verb; may be repeated.")
 @click.option("--activity", "activities", multiple=True, metavar="IRI", help="Only statements that name this activity; may be repeated.")
-@click.option("--pseudonyms", is_flag=True, help="Send pseudonyms in place of people, without names and free text.")
+@click.option("--pseudonymous", is_flag=True, help="Send pseudonyms in place of people, without names and free text.")
 @click.option("--since", type=click.DateTime(DATES), help="Send what is stored since then, too; this machine's time zone.")
 @json_option
 def add(
@@ -56,7 +56,7 @@ def add(
     webhook: str | None,
     verbs: tuple[str, ...],
     activities: tuple[str, ...],
-    pseudonyms: bool,
+    pseudonymous: bool,
     since: datetime | None,
     as_json: bool,
 ) -> None:
@@ -80,7 +80,7 @@ def add(
             name=name,
             target=target,
             part=part,
-            pseudonymous=pseudonyms,
+            pseudonymous=pseudonymous,
             since=since.astimezone() if since else None,
             now=now(),
             pepper=lrs_pepper(settings.secret_key),
@@ -258,7 +258,7 @@ def _row(view: xapi.PushView) -> dict[str, Any]:
         "version": view.version,
         "key": view.key,
         "slice": view.slice.to_json(),
-        "pseudonyms": view.pseudonymous,
+        "pseudonymous": view.pseudonymous,
         "waiting": view.waiting,
         "sent": view.sent,
         "known": view.known,

@@ -73,8 +73,10 @@ def export(tenant_key: str, identifiers: tuple[str, ...], users: tuple[tuple[str
     """Write all that is kept of a person into a zip file."""
     from lti_tool.workflows.people import write_export
 
-    with transaction() as (db, _), out.open("xb") as file:
-        write_export(db, _known(db, tenant_key, identifiers, users), file, now=now(), actor=ACTOR)
+    with transaction() as (db, _):
+        known = _known(db, tenant_key, identifiers, users)
+        with out.open("xb") as file:
+            write_export(db, known, file, now=now(), actor=ACTOR)
     click.echo(f"written: {out}", err=True)
 
 

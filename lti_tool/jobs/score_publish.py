@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from kernel import outbox
@@ -67,13 +68,16 @@ def enqueue_score(
     started_at: datetime | None = None,
     submitted_at: datetime | None = None,
     override_by_id: int | None = None,
-) -> None:
+) -> bool:
     """Sets a person's score in a column and queues its delivery, in the caller's transaction.
+
+    Whoever else begins or changes the same score is waited for.
 
     score_given, score_maximum   points, 0 <= given <= maximum, maximum > 0
     comment                      plain text, shown to the learner; repeated with each score that should keep one
     started_at, submitted_at     of the sitting behind it
     override_by_id               the teacher who set the points by hand
+    Returns                      False for a score that somebody else began between our look and our write: this value took its place
     Raises                       ScoreInvalid
     """
     check_points(score_given, score_maximum)
@@ -81,14 +85,23 @@ def enqueue_score(
         "given": score_given, "maximum": score_maximum, "comment": comment, "started_at": started_at, "submitted_at": submitted_at,
         "override_by_id": override_by_id, "changed_at": now,
     }  # fmt: skip
-    score = db.scalars(select(Score).where(Score.line_item_id == line_item.id, Score.user_id == user.id).with_for_update()).first()
+    whose = {"line_item_id": line_item.id, "user_id": user.id}
+    mine = select(Score).filter_by(**whose).with_for_update()
+    score = db.scalars(mine).first()
+    is_new = score is None
     if score is None:
-        score = Score(tenant_id=line_item.tenant_id, line_item_id=line_item.id, user_id=user.id, version=0, state="waiting", **values)
-        db.add(score)
-        db.flush()  # the payload names its id
+        insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
+        row = {"tenant_id": line_item.tenant_id, **whose, "version": 1, "state": "waiting", **values}
+        begun = insert(Score).values(row).on_conflict_do_nothing(index_elements=list(whose)).returning(Score.id)
+        score_id = db.execute(begun).scalar()
+        if score_id is not None:
+            _queue(db, line_item.tenant_id, score_id, 1, registration_id=line_item.registration_id, now=now)
+            return True
+        score = db.scalars(mine).one()
     for name, value in values.items():
         setattr(score, name, value)
     send_again(db, score, registration_id=line_item.registration_id, now=now)
+    return not is_new
 
 
 def send_again(db: Session, score: Score, *, registration_id: int, now: datetime) -> None:
@@ -96,12 +109,16 @@ def send_again(db: Session, score: Score, *, registration_id: int, now: datetime
     score.version += 1
     score.state, score.last_error = "waiting", None
     db.flush()  # the row is found by this version
+    _queue(db, score.tenant_id, score.id, score.version, registration_id=registration_id, now=now)
+
+
+def _queue(db: Session, tenant_id: int, score_id: int, version: int, *, registration_id: int, now: datetime) -> None:
     outbox.put(
         db,
-        tenant_id=score.tenant_id,
+        tenant_id=tenant_id,
         kind=KIND,
-        key=_key(score.id, score.version),
-        payload={"score": score.id, "version": score.version},
+        key=_key(score_id, version),
+        payload={"score": score_id, "version": version},
         now=now,
         lane=platform_lane(registration_id),
     )

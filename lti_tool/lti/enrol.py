@@ -71,7 +71,7 @@ def find_placed(db: Session, message: Message, known: Known, *, platform: Platfo
     return None if message.placement is None else _placed_by_name(db, message.placement, platform)
 
 
-class _MustWrite(Exception):  # noqa: N818  no fault: the way from a look to a transaction
+class _MustWrite(Exception):
     """A launch brings something that we do not hold."""
 
 

@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, null, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, exists, null, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from kernel.db import JsonDocument, connection_of
 from kernel.ids import digest, new_token
-from kernel.prepared import Prepared
+from kernel.prepared import Prepared, all_but_id
 from lti_tool.lti.errors import MemberRemoved, OtherPerson, PersonBlocked, SessionMissing, StateUsed, TicketSpent
 from lti_tool.lti.vocabulary import RESOURCE_LINK_REQUEST, Role
 from lti_tool.models import Context, Enrolment, Grant, Launch, Registration, Tenant, User
@@ -29,22 +29,16 @@ TICKET = re.compile(r"[A-Za-z0-9_-]{48}", re.ASCII)
 """A ticket as we write it: no cookie of ours and no head of an address has this length."""
 _FORGOTTEN: dict[str, Any] = {"session_hash": None, "return_url": None, "deep_linking": None}
 """What goes when a session goes: the cookie, and the addresses that hold a key of the person's session on the platform."""
-_ABSENT: dict[str, Any] = {"message_type": RESOURCE_LINK_REQUEST, "deep_linking": None, "for_user_id": None}
-"""Columns of a launch that say so when they are not given."""
+_PLAIN: dict[str, Any] = {
+    "message_type": RESOURCE_LINK_REQUEST, "deep_linking": None, "for_user_id": None, "preview_of_id": None, "held_until": None,
+}  # fmt: skip
+"""Columns of a launch that need not be given."""
 
-_launch = Launch.__table__
+_launch = cast("Table", Launch.__table__)
 # A table instead of the class, and statements made once: each launch and each request waits on these.
 
-_NEW = {
-    name: bindparam(name)
-    for name in (
-        "uuid", "tenant_id", "registration_id", "deployment_id", "user_id", "context_id", "resource_link_id", "line_item_id",
-        "state_hash", "session_hash", "message_type", "deep_linking", "for_user_id", "roles", "locale", "target", "return_url",
-        "framed", "created_at", "seen_at", "expires_at",
-    )
-}  # fmt: skip
 _TAKE_OVER = (
-    _launch.update()  # type: ignore[attr-defined]
+    _launch.update()
     .where(_launch.c.user_id == bindparam("user_id"), _launch.c.expires_at > bindparam("seen_at"), _launch.c.preview_of_id.is_(None))
     .where(or_(_launch.c.session_hash.is_not(None), _launch.c.roles != bindparam("roles", type_=JsonDocument)))
     .values(session_hash=null(), roles=bindparam("roles", type_=JsonDocument))
@@ -58,12 +52,12 @@ def _beginning(take_over: Any) -> dict[str, tuple[Prepared, ...]]:
 
     The unique entry spends the login: of those who try it at once, on any number of machines, one gets its row in.
     """
-    spent = {"index_elements": ["state_hash"]}
-    begun = postgresql.insert(_launch).values(_NEW).on_conflict_do_nothing(**spent).returning(_launch.c.id).cte("begun")
+    row, spent = all_but_id(_launch), ["state_hash"]
+    begun = postgresql.insert(_launch).values(row).on_conflict_do_nothing(index_elements=spent).returning(_launch.c.id).cte("begun")
     ended = take_over.where(exists(select(begun.c.id))).cte("ended")
     return {
         "postgresql": (Prepared(select(begun.c.id).add_cte(ended)),),
-        "sqlite": (Prepared(take_over), Prepared(sqlite.insert(_launch).values(_NEW).on_conflict_do_nothing(**spent))),
+        "sqlite": (Prepared(take_over), Prepared(sqlite.insert(_launch).values(row).on_conflict_do_nothing(index_elements=spent))),
     }
 
 
@@ -156,16 +150,14 @@ _TICKET = (
     .where(_IS_TICKET)
 )  # fmt: skip
 _SPEND = (
-    _launch.update()  # type: ignore[attr-defined]
+    _launch.update()
     .where(_IS_TICKET)
     .values(session_hash=bindparam("session"), framed=False)
     .returning(_launch.c.uuid, _launch.c.tenant_id, _launch.c.user_id)
 )
 
 
-def begin_session(
-    db: Session | Connection, *, row: dict[str, Any], roles: Iterable[Role], now: datetime, token_bytes: int = 32
-) -> str:
+def begin_session(db: Session | Connection, *, row: dict[str, Any], roles: Iterable[Role], now: datetime, token_bytes: int = 32) -> str:
     """Begins the session of a launch and ends the one that the same person had in the same context.
 
     db       a transaction, or a connection of `Database.writing`
@@ -175,7 +167,7 @@ def begin_session(
     """
     token = new_token(token_bytes)
     times = {"created_at": now, "seen_at": now, "expires_at": now + ABSOLUTE}
-    values = {**_ABSENT, **row, **times, "session_hash": digest(token), "roles": sorted(role.value for role in roles)}
+    values = {**_PLAIN, **row, **times, "session_hash": digest(token), "roles": sorted(role.value for role in roles)}
     beginning = _BEGIN_NOWHERE if row["context_id"] is None else _BEGIN_IN
     *before, begin = beginning[connection_of(db).dialect.name]
     for statement in before:

@@ -182,7 +182,14 @@ def is_open(db: Session, platform: Platform) -> bool:
 
 
 def find_known(
-    db: Session | Connection, platform: Platform, *, deployment: str, sub: str | None, context: str | None, link: str | None, line_item: str | None
+    db: Session | Connection,
+    platform: Platform,
+    *,
+    deployment: str,
+    sub: str | None,
+    context: str | None,
+    link: str | None,
+    line_item: str | None,
 ) -> Known | None:
     """What is known of the things that a launch names; None when the deployment is not registered, or the registration not open."""
     names = {"deployment": deployment, "sub": sub, "context": context, "link": link, "line_item": line_item}

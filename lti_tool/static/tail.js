@@ -14,7 +14,7 @@ async function renew() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("tail");
-    if (fresh && fresh.innerHTML !== list.innerHTML && !list.contains(document.activeElement)) list.replaceChildren(...fresh.childNodes);
+    if (fresh && !fresh.isEqualNode(list) && !list.contains(document.activeElement)) list.replaceChildren(...fresh.childNodes);
     failures = 0;
   } catch {
     failures += 1;

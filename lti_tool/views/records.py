@@ -14,7 +14,7 @@ from kernel.errors import KaonaError
 from kernel.langmap import LangMap, text_in
 from lti_tool.errors import status_of
 from lti_tool.statements import vocabulary as words
-from lti_tool.statements.sentences import sentence_of
+from lti_tool.statements.sentences import VOIDED, sentence_of
 from lti_tool.views import record_access, record_people
 from lti_tool.web import charts, pages
 from lti_tool.web.edge import writes
@@ -23,7 +23,7 @@ from lti_tool.web.thai_dates import date_text
 from lti_tool.workflows import lrs_import, records
 
 PAGE = 25
-VERB_NAMES: Mapping[str, LangMap] = {term.iri: term.label for term in words.VERBS} | {records.VOIDED: {"th": "ยกเลิก", "en": "voided"}}
+VERB_NAMES: Mapping[str, LangMap] = {term.iri: term.label for term in words.VERBS} | {VOIDED: {"th": "ยกเลิก", "en": "voided"}}
 
 blueprint = Blueprint("records", __name__, url_prefix="/admin/<uuid:launch>/records")
 blueprint.register_blueprint(record_access.blueprint)

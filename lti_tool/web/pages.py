@@ -73,7 +73,7 @@ def page_language() -> str:
 
 def text_language() -> str:
     """Language of the text being written: the page's, or that of the part within `in_language`."""
-    known = g._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  every text of a page asks: one look through the proxy
+    known = g._get_current_object()  # noqa: SLF001  every text of a page asks: one look through the proxy
     return str(known.get("text_language") or _language_of(known.get("principal")))
 
 

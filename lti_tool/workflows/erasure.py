@@ -14,7 +14,7 @@ import hmac
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -31,12 +31,12 @@ from kernel.clock import rfc3339
 from kernel.errors import NotFound
 from kernel.ids import new_uuid
 from kernel.outbox import OutboxItem
-from kernel.strictjson import dumps, loads
+from kernel.strictjson import InvalidJson, dumps, loads
 from lti_tool.jobs.score_publish import outbox_keys_of
 from lti_tool.keys import erasure_key
 from lti_tool.models import CountedSitting, Enrolment, Erasure, Grant, Launch, Score, Tenant, User
 from lti_tool.models.audit import append_audit
-from lti_tool.workflows.people import KnownPerson, ToolUser, account_of, known_person
+from lti_tool.workflows.people import KnownPerson, ToolUser, account_of, accounts_of, known_person
 from lti_tool.workflows.preview import forget_previews_of
 
 Act = Literal["rename", "unlink", "delete"]
@@ -142,6 +142,12 @@ def list_receipts(db: Session, *, tenant_id: int | None = None) -> list[Receipt]
     return [_receipt(row, key) for row, key in db.execute(rows if tenant_id is None else rows.where(Erasure.tenant_id == tenant_id))]
 
 
+def missing_from(db: Session, receipts: Sequence[Receipt]) -> int:
+    """How many of these receipts the database does not know: it may be an older one that was restored."""
+    known = set(db.scalars(select(Erasure.uuid)))
+    return len({receipt.uuid for receipt in receipts} - known)
+
+
 def get_receipt(db: Session, uuid: UUID, *, tenant_id: int) -> Receipt:
     """One receipt of an agency. Raises NotFound."""
     row = db.scalars(select(Erasure).where(Erasure.uuid == uuid, Erasure.tenant_id == tenant_id)).first()
@@ -163,33 +169,41 @@ def write_down(folder: Path, receipts: Iterable[Receipt]) -> None:
 
 
 def read_list(file: Path) -> list[Receipt]:
-    """The receipts of a list; none when there is no such file. Raises InvalidJson for one that was damaged."""
-    lines = file.read_bytes().splitlines() if file.exists() else []
-    return [_read_line(loads(line)) for line in lines if line.strip()]
+    """The receipts of a list; none when there is no such file.
+
+    file     a receipt a line, or several as one JSON list (`kaona people receipts --json`)
+    Raises   InvalidJson for one that was damaged
+    """
+    lines = [loads(line) for line in file.read_bytes().splitlines() if line.strip()] if file.exists() else []
+    try:
+        return [_read_line(one) for line in lines for one in (line if isinstance(line, list) else [line])]
+    except (KeyError, TypeError, ValueError):
+        raise InvalidJson(reason="a line of the list is no receipt") from None
 
 
 def _carry_out(db: Session, known: KnownPerson, act: Act) -> tuple[dict[str, int], xapi.PersonChanged]:
     """The act in every room, in the order in which a finished sitting goes through them: no two can wait for each other."""
-    tenant_id, names = known.tenant_id, {user: new_uuid() for user in known.users}
+    tenant_id, names = known.tenant_id, {uuid: new_uuid() for uuid in known.uuids}
     counts = dict.fromkeys(("attempts", "evidence", "paths"), 0)
-    for user, new in names.items():
-        person: dict[str, Any] = {"tenant_id": tenant_id, "person_uuid": user.person_uuid}
+    for uuid, new in names.items():
+        person: dict[str, Any] = {"tenant_id": tenant_id, "person_uuid": uuid}
         if act == "rename":
             counts["attempts"] += assessment.rename_person(db, **person, new_uuid=new)
         else:
             counts["attempts"] += assessment.forget_person(db, **person, keep_as=new if act == "unlink" else None)
     changed = xapi.change_person(db, known.person, tenant_id=tenant_id, accounts=_accounts(known, names), policy=act)
-    for user, new in names.items():
-        person = {"tenant_id": tenant_id, "person_uuid": user.person_uuid}
+    for uuid, new in names.items():
+        person = {"tenant_id": tenant_id, "person_uuid": uuid}
         if act == "rename":
             counts["evidence"] += roadmap.rename_person(db, **person, new_uuid=new)
             counts["paths"] += learning.rename_person(db, **person, new_uuid=new)
-            db.execute(update(User).where(User.id == user.user_id).values(person_uuid=new))
+            db.execute(update(User).where(User.tenant_id == tenant_id, User.person_uuid == uuid).values(person_uuid=new))
         else:
             counts["evidence"] += roadmap.forget_person(db, **person, keep_as=new if act == "unlink" else None)
             counts["paths"] += learning.forget_person(db, **person)
-            for kind, n in _forget_user(db, user).items():
-                counts[kind] = counts.get(kind, 0) + n
+    for user in known.users if act != "rename" else ():
+        for kind, n in _forget_user(db, user).items():
+            counts[kind] = counts.get(kind, 0) + n
     counts |= {
         "identities": len(known.users),
         "statements_renamed": changed.n_renamed,
@@ -200,15 +214,12 @@ def _carry_out(db: Session, known: KnownPerson, act: Act) -> tuple[dict[str, int
     return counts, changed
 
 
-def _accounts(known: KnownPerson, names: Mapping[ToolUser, UUID]) -> dict[str, Mapping[str, str]]:
+def _accounts(known: KnownPerson, names: Mapping[UUID, UUID]) -> dict[str, Mapping[str, str]]:
     """The accounts that take the place of a person's identifiers: the agency's own stay accounts of the agency, so that evidence stays."""
     chosen = {
-        one: account_of(new, user.tenant_home_page)["account"]
-        for user, new in names.items()
-        for one in xapi.person_of(
-            {"account": {"homePage": user.tenant_home_page, "name": name}}
-            for name in (str(user.person_uuid), str(user.person_uuid).upper())
-        ).identifiers
+        identifier: account_of(new, known.home_page)["account"]
+        for uuid, new in names.items()
+        for identifier in xapi.person_of(accounts_of(uuid, known.home_page)).identifiers
     }
     return xapi.make_pseudonyms(known.person, known=chosen)
 
@@ -256,16 +267,19 @@ def _again_in(db: Session, tenant: Tenant, receipts: Sequence[Receipt], *, now: 
             agents[digest] = agent
     done = []
     for receipt in receipts:
+        row = _brought_back(db, tenant, receipt)
         found = [agents.pop(digest) for digest in receipt.digests if digest in agents]
         if found:
-            known = known_person(db, tenant_id=tenant.id, agents=found)
-            counts, _ = _carry_out(db, known, receipt.act)
-            done.append(_note_again(db, tenant, receipt, counts, now=now, actor=actor))
+            counts, _ = _carry_out(db, known_person(db, tenant_id=tenant.id, agents=found), receipt.act)
+            row.again_at = now
+            details = {"receipt": str(receipt.uuid), **counts}
+            append_audit(db, event="person.erased_again", actor=actor, now=now, tenant_id=tenant.id, details=details)
+            done.append(replace(receipt, counts=counts, again_at=now))
     return done
 
 
-def _note_again(db: Session, tenant: Tenant, receipt: Receipt, counts: dict[str, int], *, now: datetime, actor: str) -> Receipt:
-    """Writes down that an act was done again; a receipt that the backup did not know comes back."""
+def _brought_back(db: Session, tenant: Tenant, receipt: Receipt) -> Erasure:
+    """The row of a receipt; one that the backup did not know is written again."""
     row = db.scalars(select(Erasure).where(Erasure.uuid == receipt.uuid)).first()
     if row is None:
         row = Erasure(
@@ -279,11 +293,8 @@ def _note_again(db: Session, tenant: Tenant, receipt: Receipt, counts: dict[str,
             recipients=list(receipt.recipients),
         )
         db.add(row)
-    row.again_at = now
-    db.flush()  # the audit line follows it
-    details = {"receipt": str(receipt.uuid), **counts}
-    append_audit(db, event="person.erased_again", actor=actor, now=now, tenant_id=tenant.id, details=details)
-    return Receipt(receipt.uuid, tenant.key, receipt.act, receipt.at, receipt.actor, counts, receipt.recipients, receipt.digests, now)
+        db.flush()  # the list may name it twice
+    return row
 
 
 def _request(receipt: Receipt, recipient: xapi.Recipient, statements: Sequence[str]) -> Request:

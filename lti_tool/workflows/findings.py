@@ -46,6 +46,13 @@ class _Words:
 _LOOK: LangMap = {"th": "ไม่มีเหตุผลบันทึกไว้ โปรดสั่ง kaona score retry", "en": "No reason was recorded. Run kaona score retry."}
 
 WORDS: dict[str, _Words] = {
+    "erased_came_back": _Words(
+        {
+            "th": "รายการลบบุคคลมี {n} รายการที่ฐานข้อมูลนี้ไม่รู้จัก ข้อมูลอาจกู้คืนมาจากสำเนาที่เก่ากว่า",
+            "en": "The list of erasures has {n} that this database does not know: it may have been restored from an older backup.",
+        },
+        {"th": "โปรดสั่ง kaona people erase --again", "en": "Run kaona people erase --again."},
+    ),
     "pending": _Words(
         {"th": "LMS นี้ลงทะเบียนเองและรอการอนุมัติ", "en": "This LMS registered itself and waits for approval."},
         {

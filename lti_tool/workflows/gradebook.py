@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
@@ -343,10 +344,10 @@ def _fill_link(database: Database, link_id: int, clock: Clock) -> None:
 def _fill(db: Session, link: _Link, users: Sequence[User], *, now: datetime) -> int:
     """Computes the scores of some people in the columns of a link; what is new or changed is queued. Returns how many."""
     columns = _fed(db, link)
-    sittings = _sittings(db, link, users) if columns else {}
-    if not sittings:
+    if not columns:
         return 0
     kept = _scores(db, [column.id for column in columns], [user.id for user in users])
+    sittings = _sittings(db, link, users)
     policy = link.placement.attempts_policy if link.placement else DEFAULT_POLICY
     n_queued = 0
     for user in users:
@@ -354,7 +355,11 @@ def _fill(db: Session, link: _Link, users: Sequence[User], *, now: datetime) -> 
         for column in columns if sitting else []:
             assert sitting is not None
             maximum = column_maximum(column, link.placement)
-            n_queued += _score(db, column, user, sitting, kept=kept.get((column.id, user.id)), maximum=maximum, now=now)
+            match _score(db, column, user, sitting, kept=kept.get((column.id, user.id)), maximum=maximum, now=now):
+                case "queued":
+                    n_queued += 1
+                case "met":  # a sitting that we did not see may stand behind the other's value
+                    return n_queued + 1 + _fill(db, link, users[users.index(user) :], now=now)
     return n_queued
 
 
@@ -392,19 +397,26 @@ def _of_one_form(link: _Link, sittings: Sequence[Sitting]) -> list[Sitting]:
 
 
 def _scores(db: Session, column_ids: Iterable[int], user_ids: Iterable[int]) -> dict[tuple[int, int], Score]:
-    rows = db.scalars(select(Score).where(Score.line_item_id.in_(list(column_ids)), Score.user_id.in_(list(user_ids))))
+    """Scores that are there, held until the transaction ends: whoever changes one is waited for, and what they stored is seen next."""
+    ours = (Score.line_item_id.in_(list(column_ids)), Score.user_id.in_(list(user_ids)))
+    rows = db.scalars(select(Score).where(*ours).order_by(Score.id).with_for_update().execution_options(populate_existing=True))
     return {(score.line_item_id, score.user_id): score for score in rows}
 
 
-def _score(db: Session, column: LineItem, user: User, sitting: Sitting, *, kept: Score | None, maximum: float, now: datetime) -> bool:
-    """Queues one score unless the same one stands already, or a teacher set another by hand."""
+def _score(
+    db: Session, column: LineItem, user: User, sitting: Sitting, *, kept: Score | None, maximum: float, now: datetime
+) -> Literal["queued", "met", "stands"]:
+    """Queues one score unless the same one stands already, or a teacher set another by hand.
+
+    Returns  `met` when somebody else began the same score at the same moment
+    """
     share = sitting.share if column.area is None else sitting.areas.get(column.area)
     if share is None or (kept is not None and kept.override_by_id is not None):
-        return False
+        return "stands"
     given = points(share, maximum)
     if kept is not None and (kept.given, kept.maximum, kept.submitted_at) == (given, maximum, sitting.finished_at):
-        return False
-    enqueue_score(
+        return "stands"
+    is_first = enqueue_score(
         db,
         line_item=column,
         user=user,
@@ -415,4 +427,4 @@ def _score(db: Session, column: LineItem, user: User, sitting: Sitting, *, kept:
         started_at=sitting.started_at,
         submitted_at=sitting.finished_at,
     )
-    return True
+    return "queued" if is_first else "met"

@@ -30,7 +30,7 @@ SHOWN_FAULTS = 1_000
 TRIES = 5
 """Tries of one page of another store before an import stops."""
 FIRST_PAUSE_SECONDS = 1.0
-AUTHORITY: Mapping[str, Any] = {"objectType": "Agent", "account": {"homePage": "https://w3id.org/kaona/xapi/credentials", "name": "import"}}
+AUTHORITY: Mapping[str, Any] = {"objectType": "Agent", "account": {"homePage": xapi.CREDENTIAL_HOME_PAGE, "name": "import"}}
 """Whose word brought-in statements are that keep no authority of their own."""
 
 

@@ -73,10 +73,15 @@ class ToolUser:
 
 @dataclass(frozen=True, slots=True)
 class KnownPerson:
-    """One person in one agency: all agents that mean them in statements, and who they are on the platforms."""
+    """One person in one agency: all agents that mean them in statements, and who they are on the platforms.
+
+    uuids   by which our rooms know the person: those of the users, and those of accounts of the agency whom no platform ever sent
+    """
 
     tenant_id: int
+    home_page: str
     person: xapi.Person
+    uuids: tuple[UUID, ...]
     users: tuple[ToolUser, ...]
 
 
@@ -107,6 +112,11 @@ def read_identifier(text: str, *, home_page: str) -> dict[str, Any]:
 def account_of(person_uuid: UUID, home_page: str) -> dict[str, Any]:
     """The agent that the tool's statements name a person by."""
     return {"account": {"homePage": home_page, "name": str(person_uuid)}}
+
+
+def accounts_of(person_uuid: UUID, home_page: str) -> list[dict[str, Any]]:
+    """All agents that are evidence of a person: other systems may write the UUID in capital letters."""
+    return [{"account": {"homePage": home_page, "name": name}} for name in (str(person_uuid), str(person_uuid).upper())]
 
 
 def find_person(
@@ -143,9 +153,9 @@ def known_person(
         if agent.get("account", {}).get("homePage") == home_page and _UUID.fullmatch(agent["account"]["name"])
     ]
     users = _users(db, tenant_id, home_page, uuids, list(platform_users))
-    own = [account_of(uuid, home_page) for uuid in dict.fromkeys([*uuids, *(user.person_uuid for user in users)])]
-    shouted = [{"account": {**one["account"], "name": one["account"]["name"].upper()}} for one in own]
-    return KnownPerson(tenant_id, xapi.person_of([*agents, *own, *shouted]), tuple(users))
+    uuids = list(dict.fromkeys([*uuids, *(user.person_uuid for user in users)]))
+    own = [agent for uuid in uuids for agent in accounts_of(uuid, home_page)]
+    return KnownPerson(tenant_id, home_page, xapi.person_of([*agents, *own]), tuple(uuids), tuple(users))
 
 
 def write_export(db: Session, known: KnownPerson, file: IO[bytes], *, now: datetime, actor: str) -> None:

@@ -15,6 +15,7 @@ from kernel.errors import Invalid, KaonaError
 from lti_tool.models import AuditEntry, Tenant
 from lti_tool.models.audit import append_audit
 from lti_tool.statements import vocabulary as words
+from lti_tool.statements.sentences import VOIDED
 from lti_tool.web.principal import Principal
 from lti_tool.workflows.people import IdentifierInvalid, read_identifier
 
@@ -24,7 +25,6 @@ PERIODS = (7, 30, 90)
 """Days that the volumes may be asked for."""
 ONE_LOOK = timedelta(minutes=10)
 """A page that is open and refreshes itself is one look."""
-VOIDED = "http://adlnet.gov/expapi/verbs/voided"
 
 
 class FilterInvalid(Invalid):

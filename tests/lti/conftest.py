@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -44,11 +45,10 @@ def moment(now: datetime) -> Moment:
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    folder = tmp_path_factory.mktemp("installation")  # one for all tests: what a start makes there is made once
-    secret = folder / "secret.key"
+def settings(installation: Path) -> Settings:
+    secret = installation / "secret-of-the-tests.key"
     secret.write_bytes(SECRET)
-    return Settings(public_url=TOOL, data_dir=folder, secret_key_file=secret)
+    return Settings(public_url=TOOL, data_dir=installation, secret_key_file=secret)
 
 
 @pytest.fixture

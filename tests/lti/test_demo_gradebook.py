@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,13 +77,13 @@ class Met:
 
 
 @pytest.fixture
-def met(database: Database, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Met]:
+def met(database: Database, installation: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Met]:
     tokens = AccessTokens()
     for job in (score_publish, line_items, score_reconcile):
         monkeypatch.setattr(job, "TOKENS", tokens)
     listener = listen()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    settings = Settings(public_url=url, data_dir=tmp_path)
+    settings = Settings(public_url=url, data_dir=installation)
     with running_lms(url) as running:
         server = serve(create_app(settings, database=database), listener=listener)
         with database.transaction() as db:

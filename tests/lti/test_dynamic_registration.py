@@ -984,7 +984,7 @@ def test_a_long_error_is_cut_and_its_control_characters_are_gone():
 @pytest.mark.browser
 def test_q12_in_a_frame_of_the_platform_one_button_registers_and_the_platform_is_told_to_close(newcomer: Newcomer, chromium: Browser):
     server = make_server("127.0.0.1", 0, newcomer.tool.app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     query = urlencode({
         "invite": newcomer.invited(), "openid_configuration": f"{newcomer.platform.url}/config", "registration_token": TOKEN,
     })  # fmt: skip

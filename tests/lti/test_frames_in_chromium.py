@@ -27,7 +27,7 @@ def served(database: Database, settings: Settings, platform: Platform) -> Iterat
     url = f"http://127.0.0.1:{server.server_port}"
     moment = Moment(datetime.now(UTC))
     app = create_app(settings.model_copy(update={"public_url": url}), clock=moment, database=database)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     tool = Tool(app, platform, moment)
     yield tool
     server.shutdown()

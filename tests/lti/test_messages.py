@@ -17,7 +17,7 @@ from lti_tool.lti.tenants import add_tenant
 from tests.lti.lti_world import CLIENT_ID, TOOL, Moment, Platform, Tool, assert_refused, code_of, register, sign
 from tests.stock import stock
 
-pytestmark = pytest.mark.one_database
+pytestmark = [pytest.mark.stocked, pytest.mark.one_database]
 
 LMS = "https://lms.example.go.th"
 REGISTERED = Registered(1, 1, LMS, CLIENT_ID, f"{LMS}/auth", f"{LMS}/token", f"{LMS}/jwks", None, ("lms.example.go.th:443",), (LMS,))

@@ -25,7 +25,7 @@ Kaona = Callable[..., Result]
 
 @pytest.fixture
 def address(database_maker: DatabaseMaker) -> Iterator[str]:
-    url = database_maker.new_empty()
+    url = database_maker.new_migrated()
     yield url
     database_maker.drop(url)
 

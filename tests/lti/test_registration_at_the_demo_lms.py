@@ -48,12 +48,12 @@ class Opposite:
 
 
 @pytest.fixture
-def opposite(database: Database, tmp_path: Path) -> Iterator[Opposite]:
+def opposite(database: Database, installation: Path) -> Iterator[Opposite]:
     listener = listen()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with database.transaction() as db:
         add_tenant(db, key="opdc", name={"th": "หน่วยงาน", "en": "Agency"}, home_page="https://one.example.go.th", now=system_clock())
-    app = create_app(Settings(public_url=url, data_dir=tmp_path), database=database)
+    app = create_app(Settings(public_url=url, data_dir=installation), database=database)
     server = serve(app, listener=listener)
     try:
         with running_lms(tools=(), courses=()) as lms:

@@ -83,7 +83,7 @@ def hear(platform: Platform, tmp_path: Path, chromium: Browser, monkeypatch: pyt
     """What the course page of a platform hears of a page of ours in its frame, when the launch was from that origin."""
     app = states.create_pages_app(tmp_path)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     src = f"http://127.0.0.1:{server.server_port}{states.address(states.STATES['intro-open'], 'th')}".replace("&", "&amp;")
     page = Answer(body=LISTENER.replace("{src}", src).encode(), headers={"Content-Type": "text/html"})
     platform.answers["/course"] = lambda _: page

@@ -1,16 +1,21 @@
 """Which sitting stands in which column, and what a teacher may do about it."""
 
 import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from kernel.errors import NotFound
+from kernel.outbox import OutboxItem
 from lti_tool import models
+from lti_tool.jobs import score_publish
+from lti_tool.jobs.score_publish import outbox_keys_of
 from lti_tool.lti import vocabulary as v
 from lti_tool.lti.ags import ScoreInvalid
 from lti_tool.workflows import background, gradebook, standing, teacher_scores
@@ -276,3 +281,29 @@ def test_a_change_of_the_rules_computes_every_score_again(course: Course):
     course.settle()
 
     assert course.gradebook.grade() < best
+
+
+def test_a_score_that_two_begin_at_the_same_moment_is_stored_once(course: Course):
+    """The worker fills a new column for somebody whose finish is being stored: the one that comes second neither fails nor wins unseen."""
+    course.load()
+    course.sit(course.launch())
+    url = course.gradebook.add()
+    launch = course.launch(line_item=url)
+
+    def fill() -> int:
+        with course.tool.database.transaction() as db:
+            return gradebook.fill_person(db, link_id=launch.resource_link_id, user_id=launch.user_id, now=course.now)
+
+    with ThreadPoolExecutor(1) as worker, course.tool.database.transaction() as db:
+        column = db.scalars(select(models.LineItem).filter_by(url=url, resource_link_id=launch.resource_link_id)).one()
+        user = db.get_one(models.User, launch.user_id)
+        score_publish.enqueue_score(db, line_item=column, user=user, score_given=1.0, score_maximum=100.0, comment=None, now=course.now)
+        filled = worker.submit(fill)
+        time.sleep(0.3)  # until the other stands before the row, or before the turn to write
+
+    assert filled.result() > 0
+    with course.tool.database.reading() as db:
+        score = db.scalars(select(models.Score).filter_by(line_item_id=column.id)).one()
+        versions = sorted(item.payload["version"] for item in db.scalars(select(OutboxItem).where(outbox_keys_of(score.id))))
+    assert (score.version, versions) == (2, [1, 2])
+    assert score.given > 1.0

@@ -4,29 +4,40 @@ Three rungs: a partitioned cookie; the platform's storage, for browsers that kno
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from kernel.db import Database
 from lti_tool import models
 from lti_tool.dev.respondent import Respondent
 from lti_tool.settings import Settings
+from tests.authority import Authority
 from tests.flows.clicks import choose, item_of, send, sit_to_the_end
 from tests.flows.walker import BANK
-from tests.lti.two_sites import KEEPER, MUMBLER, REFUSER, Sites, two_sites
+from tests.lti.two_sites import KEEPER, MUMBLER, REFUSER, Sites, knowing_browser, two_sites
 
 pytestmark = [pytest.mark.browser, pytest.mark.one_database]
 
 ABLE = {"DLIT": 3.0, "DGOV": 3.0, "DLEAD": 3.0}
 
 
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Browser, authority: Authority) -> Iterator[Browser]:
+    with knowing_browser(chromium, authority) as browser:
+        yield browser
+
+
 @pytest.fixture
-def sites(database: Database, settings: Settings, chromium: Any, tmp_path: Path) -> Iterator[Sites]:
-    with two_sites(database, settings, chromium, tmp_path) as sites:
+def sites(database: Database, settings: Settings, browser: Browser, authority: Authority) -> Iterator[Sites]:
+    with two_sites(database, settings, browser, authority) as sites:
         yield sites
 
 

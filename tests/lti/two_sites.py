@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -164,9 +163,20 @@ class Sites:
 
 
 @contextmanager
-def two_sites(database: Database, settings: Settings, chromium: Browser, folder: Path) -> Iterator[Sites]:
+def knowing_browser(chromium: Browser, authority: Authority) -> Iterator[Browser]:
+    """A browser that finds the sites on this machine and trusts the authority."""
+    rules = ",".join(f"MAP {name} 127.0.0.1" for name in NAMES)
+    browser = chromium.browser_type.launch(
+        executable_path=chromium_path(),
+        args=[*FLAGS, f"--host-resolver-rules={rules}", f"--ignore-certificate-errors-spki-list={authority.spki}"],
+    )
+    yield browser
+    browser.close()
+
+
+@contextmanager
+def two_sites(database: Database, settings: Settings, browser: Browser, authority: Authority) -> Iterator[Sites]:
     """Everything up, the platform registered, its key set known, the default content loaded."""
-    authority = Authority(folder)
     context = authority.server_side(NAMES)
     sites: Sites
 
@@ -176,7 +186,7 @@ def two_sites(database: Database, settings: Settings, chromium: Browser, folder:
 
     def served(app: WsgiApp) -> Any:
         server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context, request_handler=Silent)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return server
 
     lms = served(lambda environ, start: sites.platform(Request(environ))(environ, start))
@@ -187,16 +197,10 @@ def two_sites(database: Database, settings: Settings, chromium: Browser, folder:
     )
     form = _furnish(database, lms_url)
     app = create_app(settings.model_copy(update={"public_url": tool_url}), clock=lambda: datetime.now(UTC), database=database)
-    rules = ",".join(f"MAP {name} 127.0.0.1" for name in NAMES)
-    browser = chromium.browser_type.launch(
-        executable_path=chromium_path(),
-        args=[*FLAGS, f"--host-resolver-rules={rules}", f"--ignore-certificate-errors-spki-list={authority.spki}"],
-    )
     try:
         sites = Sites(app, browser, tool_url, lms_url, stranger_url, form, {}, [], [], set())
         yield sites
     finally:
-        browser.close()
         for server in (lms, tool, stranger):
             server.shutdown()
             server.server_close()

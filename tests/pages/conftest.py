@@ -22,7 +22,7 @@ def pages_app(installation: Path) -> KaonaApp:
 def pages_url(pages_app: KaonaApp) -> Iterator[str]:
     """Where a browser finds them."""
     server = make_server("127.0.0.1", 0, pages_app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

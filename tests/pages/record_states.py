@@ -9,12 +9,13 @@ from uuid import UUID
 from werkzeug.datastructures import MultiDict
 
 import xapi.api as xapi
+from lti_tool.statements.sentences import VOIDED
 from lti_tool.views import record_access, record_people, records
 from lti_tool.web.principal import Role
 from lti_tool.workflows.erasure import Receipt, Request
 from lti_tool.workflows.lrs_import import FaultView, ImportView
 from lti_tool.workflows.people import IdentifierInvalid, KnownPerson, ToolUser
-from lti_tool.workflows.records import VOIDED, FilterInvalid, Volumes
+from lti_tool.workflows.records import FilterInvalid, Volumes
 from tests.pages.platform_states import LMS, VIEW
 
 A_DAY = timedelta(days=1)
@@ -109,10 +110,10 @@ def record_states(state: Any, now: datetime, launch: UUID) -> Iterator[Any]:
         {VERBS + "answered": 4_210, VERBS + "completed": 310, VERBS + "passed": 12, VOIDED: 1, "https://x.example/verbs/odd": 1, None: 3},
     )  # fmt: skip
     known = KnownPerson(
-        1, xapi.person_of([{"account": {"homePage": PEOPLE, "name": PERSON}}]),
+        1, PEOPLE, xapi.person_of([{"account": {"homePage": PEOPLE, "name": PERSON}}]), (UUID(PERSON),),
         (ToolUser(1, 1, PEOPLE, 1, UUID(PERSON), LMS, "4711", "นางสาวกมลชนก ศรีสุวรรณ"),),
     )  # fmt: skip
-    stranger = KnownPerson(1, known.person, ())
+    stranger = KnownPerson(1, PEOPLE, known.person, (), ())
     there, sent = xapi.Presence(412, 398, 2, now - timedelta(days=200), now), {"identifiers": PERSON, "issuer": LMS, "sub": "4711"}
     counts = {
         "attempts": 2,

@@ -28,10 +28,12 @@ OUTLINE = """(() => {
 class Server:
     """The pages, with a place for answers that answers as the test wants."""
 
-    def __init__(self, app) -> None:
+    def __init__(self) -> None:
+        self.be_as_new()
+
+    def be_as_new(self) -> None:
         self.received: list[dict[str, list[str]]] = []
         self.replies: list[int] = []
-        self.app = app
 
     def take(self):
         if request.path == NEXT_ITEM:
@@ -45,13 +47,14 @@ class Server:
         return states.show(states.STATES[{200: "front", 409: "error-moved"}.get(status, "error-away")], "th")
 
 
-@pytest.fixture
-def server(installation):
+@pytest.fixture(scope="module")
+def kept_server(installation):
+    """One for all tests of this module, so that the browser fetches scripts and fonts once."""
     app = states.create_pages_app(installation)
-    made = Server(app)
+    made = Server()
     app.before_request_funcs[None].insert(0, made.take)
     http = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     made.url = f"http://127.0.0.1:{http.server_port}"
     yield made
@@ -60,10 +63,37 @@ def server(installation):
 
 
 @pytest.fixture
-def page(chromium):
-    context = chromium.new_context(viewport={"width": 360, "height": 640})
-    yield context.new_page()
-    context.close()
+def server(kept_server):
+    kept_server.be_as_new()
+    return kept_server
+
+
+@pytest.fixture(scope="module")
+def contexts(chromium):
+    """A browser with our script and one without."""
+    with chromium.new_context(viewport={"width": 360, "height": 640}) as full, chromium.new_context(java_script_enabled=False) as bare:
+        yield {"full": full, "bare": bare}
+
+
+@pytest.fixture
+def page(contexts):
+    page = contexts["full"].new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def scriptless_page(contexts):
+    page = contexts["bare"].new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def lone_page(chromium):
+    """A page in a browser of its own, whose clock or line a test changes."""
+    with chromium.new_context(viewport={"width": 360, "height": 640}) as context:
+        yield context.new_page()
 
 
 def item_url(server, kind, language="th"):
@@ -120,17 +150,17 @@ def test_an_answer_that_cannot_be_saved_stays_and_is_sent_again_with_the_same_na
     expect(page.locator("[data-savestate]")).to_contain_text("บันทึกคำตอบล่าสุดแล้วเมื่อ 09.29 น.")
 
 
-def test_a_lost_connection_is_told_and_the_answer_goes_as_soon_as_it_is_back(page, server):
-    page.goto(item_url(server, "item-true_false"))
-    page.context.set_offline(True)
+def test_a_lost_connection_is_told_and_the_answer_goes_as_soon_as_it_is_back(lone_page, server):
+    lone_page.goto(item_url(server, "item-true_false"))
+    lone_page.context.set_offline(True)
 
-    page.check("input[value=true]")
-    page.click("[data-send]")
-    expect(page.locator("[data-send-again]")).to_be_visible()
+    lone_page.check("input[value=true]")
+    lone_page.click("[data-send]")
+    expect(lone_page.locator("[data-send-again]")).to_be_visible()
     assert server.received == []
-    page.context.set_offline(False)
+    lone_page.context.set_offline(False)
 
-    expect(page.locator("[data-stem]")).to_be_focused(timeout=10_000)
+    expect(lone_page.locator("[data-stem]")).to_be_focused(timeout=10_000)
     assert server.received[0]["value"] == ["true"]
 
 
@@ -178,16 +208,16 @@ def test_the_end_of_the_assessment_leads_to_the_result(page, server):
     page.wait_for_url("**/result?**")
 
 
-def test_send_again_now_does_not_wait_for_the_pause_to_end(page, server):
-    page.clock.install()
+def test_send_again_now_does_not_wait_for_the_pause_to_end(lone_page, server):
+    lone_page.clock.install()
     server.replies = [503]
-    page.goto(item_url(server, "item-numeric"))
+    lone_page.goto(item_url(server, "item-numeric"))
 
-    page.fill("input[name=value]", "42")
-    page.click("[data-send]")
-    page.get_by_role("button", name="ส่งใหม่ทันที").click()
+    lone_page.fill("input[name=value]", "42")
+    lone_page.click("[data-send]")
+    lone_page.get_by_role("button", name="ส่งใหม่ทันที").click()
 
-    expect(page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ")
+    expect(lone_page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ")
     assert len(server.received) == 2
 
 
@@ -230,9 +260,8 @@ def test_lines_are_put_in_order_by_buttons_and_the_news_is_told(page, server):
 
 
 @pytest.mark.parametrize("kind", ["single_choice", "multiple_choice", "true_false", "ordering", "matching", "numeric", "short_text"])
-def test_every_kind_is_answered_without_script(kind, chromium, server):
-    context = chromium.new_context(java_script_enabled=False)
-    page = context.new_page()
+def test_every_kind_is_answered_without_script(kind, scriptless_page, server):
+    page = scriptless_page
     page.goto(item_url(server, f"item-{kind}", "en"))
 
     match kind:
@@ -266,32 +295,31 @@ def test_every_kind_is_answered_without_script(kind, chromium, server):
     }
     assert server.received[0].items() >= expected[kind].items()
     assert page.url.endswith(NEXT_ITEM)
-    context.close()
 
 
-def test_the_clock_counts_down_warns_and_can_be_hidden(page, server):
-    page.clock.install()
-    page.goto(item_url(server, "item-single_choice"))
-    clock = page.locator("[data-clock]")
+def test_the_clock_counts_down_warns_and_can_be_hidden(lone_page, server):
+    lone_page.clock.install()
+    lone_page.goto(item_url(server, "item-single_choice"))
+    clock = lone_page.locator("[data-clock]")
 
     expect(clock).to_have_text("เหลือ 24 นาที")
     for minutes, warning in [(14, "เหลือเวลา 10 นาที"), (5, "เหลือเวลา 5 นาที"), (4, "เหลือเวลา 1 นาที")]:
-        page.clock.run_for(minutes * 60_000)
-        expect(page.locator("[data-clock-warning]")).to_have_text(warning)
-    page.get_by_role("button", name="ซ่อน").click()
+        lone_page.clock.run_for(minutes * 60_000)
+        expect(lone_page.locator("[data-clock-warning]")).to_have_text(warning)
+    lone_page.get_by_role("button", name="ซ่อน").click()
     expect(clock).to_be_hidden()
-    page.get_by_role("button", name="แสดงเวลา").click()
+    lone_page.get_by_role("button", name="แสดงเวลา").click()
     expect(clock).to_be_visible()
 
 
-def test_an_answer_chosen_but_not_sent_is_sent_when_the_time_is_over(page, server):
-    page.clock.install()
-    page.goto(item_url(server, "item-last-minute"))
+def test_an_answer_chosen_but_not_sent_is_sent_when_the_time_is_over(lone_page, server):
+    lone_page.clock.install()
+    lone_page.goto(item_url(server, "item-last-minute"))
 
-    page.check("input[value=c]")
-    page.clock.run_for(56_000)
+    lone_page.check("input[value=c]")
+    lone_page.clock.run_for(56_000)
 
-    expect(page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ")
+    expect(lone_page.locator("[data-stem]")).to_contain_text("หน่วยงานของรัฐ")
     assert server.received[0]["value"] == ["c"]
 
 

@@ -5,10 +5,11 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from click.testing import CliRunner
@@ -20,15 +21,17 @@ import xapi.api as xapi
 from assessment.models import Attempt
 from kernel.db import Database
 from kernel.outbox import OutboxItem
+from kernel.strictjson import InvalidJson, dumps
 from lti_tool import models
 from lti_tool.app import create_app
 from lti_tool.cli import cli
 from lti_tool.models.audit import first_broken_audit
 from lti_tool.settings import Settings
-from lti_tool.workflows import erasure, people, rebuilt
+from lti_tool.workflows import erasure, lrs_import, people, rebuilt
 from tests.conftest import NOW
 from tests.lti.lti_world import SECRET, TOOL, Moment, Platform, Tool, new_tool
 from tests.lti.test_submission_review import Course
+from tests.roadmap.factories import course_done
 
 HOME = "https://one.example.go.th"
 MAIL = {"mbox": "mailto:somchai@one.example.go.th"}
@@ -221,6 +224,48 @@ def test_a_new_name_keeps_the_person_working_with_all_that_they_have(course: Cou
     assert rebuilds_equal(database)
 
 
+@pytest.mark.parametrize("act", ["rename", "unlink", "delete"])
+def test_somebody_whom_only_other_systems_know_leaves_no_evidence_behind(course: Course, act: erasure.Act):
+    """A statement of another system moves the roadmap of whoever has an account of the agency, seen by the tool or not."""
+    database, stranger, now = course.tool.database, uuid4(), course.tool.moment.now
+    done = course_done(stranger, "th-ds-2567#DLIT", now)
+    told = [
+        {**done, "id": str(uuid4()), "actor": {"account": {"homePage": HOME, "name": name}}}
+        for name in (str(stranger), str(stranger).upper())
+    ]
+    source = lrs_import.FileSource("-", io.BytesIO(b"\n".join(map(dumps, told))))
+    lrs_import.bring_in(database, source, tenant_id=1, actor="command", clock=lambda: now)
+    with database.reading() as db:
+        assert len(roadmap.attainment_of(db, tenant_id=1, person_uuid=stranger, now=now)) == 1
+
+    erased(course, act, known(database, identifiers=[str(stranger)]))
+
+    assert stranger.hex not in everything(database).replace("-", "").lower()
+    assert rebuilds_equal(database)
+
+
+def test_people_may_be_told_of_while_they_are_erased(course: Course):
+    """Nobody waits for the other in turn; what came too late is found by the list."""
+    database, who, now = course.tool.database, u1(course), course.tool.moment.now
+    done = course_done(who.users[0].person_uuid, "th-ds-2567#DLIT", now)
+    actor = {"account": {"homePage": HOME, "name": str(who.users[0].person_uuid)}}
+
+    def tell(_number: int) -> int:
+        lines = b"\n".join(dumps({**done, "id": str(uuid4()), "actor": actor}) for _ in range(20))
+        source = lrs_import.FileSource("-", io.BytesIO(lines))
+        return lrs_import.bring_in(database, source, tenant_id=1, actor="command", clock=lambda: now).n_new
+
+    with ThreadPoolExecutor(4) as pool:
+        telling = [pool.submit(tell, number) for number in range(4)]
+        receipt = erased(course, "unlink", who).receipt
+        assert [one.result() for one in telling] == [20] * 4
+    with database.transaction() as db:
+        erasure.again(db, [receipt], now=now, actor="command", secret=SECRET)
+
+    assert who.users[0].person_uuid.hex not in everything(database).replace("-", "")
+    assert rebuilds_equal(database)
+
+
 def test_who_was_erased_may_come_again_as_somebody_new(course: Course):
     old = u1(course).users[0].person_uuid
     erased(course, "unlink")
@@ -287,6 +332,20 @@ def test_a_restored_backup_is_rid_of_the_person_again(course: Course, tmp_path: 
 
 
 @pytest.mark.one_database
+def test_a_list_is_read_as_it_was_written_or_printed_and_a_damaged_one_is_refused(course: Course, tmp_path: Path):
+    done = [erased(course, "rename").receipt, erased(course, "unlink").receipt]
+    erasure.write_down(tmp_path, done)
+    (tmp_path / "printed.json").write_bytes(dumps([receipt.line for receipt in done]))
+    (tmp_path / "damaged").write_text('{"receipt": "x"}\n', encoding="utf-8")
+
+    assert [one.uuid for one in erasure.read_list(tmp_path / erasure.LIST_NAME)] == [one.uuid for one in done]
+    assert [one.digests for one in erasure.read_list(tmp_path / "printed.json")] == [one.digests for one in done]
+    assert erasure.read_list(tmp_path / "none") == []
+    with pytest.raises(InvalidJson):
+        erasure.read_list(tmp_path / "damaged")
+
+
+@pytest.mark.one_database
 def test_a_list_says_nothing_to_who_has_another_secret(course: Course, tmp_path: Path):
     done = erased(course, "unlink")
     course.start()
@@ -308,7 +367,7 @@ def test_other_stores_that_got_statements_are_named_with_a_request_for_each(cour
         from xapi.models import push, statement
 
         last = db.scalar(select(statement.c.seq).order_by(statement.c.seq.desc()).limit(1))
-        db.execute(push.update().where(push.c.name == "Ministry").values(cursor=last))
+        db.execute(push.update().where(push.c.name == "Ministry").values(cursor=last, reached=last))
 
     done = erased(course, "unlink")
 
@@ -346,5 +405,14 @@ def test_the_commands_find_export_rename_and_erase(course: Course, settings: Set
     assert [one["receipt"] for one in listed] == [gone["receipt"], renamed["receipt"]]
     assert [one.uuid for one in erasure.read_list(tmp_path / erasure.LIST_NAME)] == [UUID(renamed["receipt"]), UUID(gone["receipt"])]
     assert again == []
+    doctor = CliRunner().invoke(cli, ["doctor"])
+    assert "list of erasures" not in doctor.output
+    with course.tool.database.transaction() as db:
+        db.execute(models.Erasure.__table__.delete())
+    doctor = CliRunner().invoke(cli, ["doctor"])
+    assert "The list of erasures has 2 that this database does not know" in doctor.output
+    assert doctor.exit_code == 1
+    assert json.loads(run("erase", "--again", "--json")) == []
+    assert "list of erasures" not in CliRunner().invoke(cli, ["doctor"]).output
     run("erase", code=2)
     run("find", "--tenant", "opdc", code=2)

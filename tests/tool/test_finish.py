@@ -93,11 +93,10 @@ class Agency:
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory) -> Settings:
-    folder = tmp_path_factory.mktemp("finish")
-    secret = folder / "secret.key"
+def settings(installation) -> Settings:
+    secret = installation / "secret-of-the-tests.key"
     secret.write_bytes(SECRET)
-    return Settings(public_url=TOOL, data_dir=folder, secret_key_file=secret)
+    return Settings(public_url=TOOL, data_dir=installation, secret_key_file=secret)
 
 
 @pytest.fixture

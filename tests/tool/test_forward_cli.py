@@ -119,13 +119,13 @@ class TestCommands:
 
         (tmp_path / "secret").write_text("s3cret\n")
         with outside(about) as lrs:
-            kaona(
-                "add", "other", "--tenant", "dmd", "--endpoint", f"{lrs.url}/xapi", "--key", "us", "--secret-file", str(tmp_path / "secret")
-            )
+            secret = ("--secret-file", str(tmp_path / "secret"))
+            kaona("add", "other", "--tenant", "dmd", "--endpoint", f"{lrs.url}/xapi", "--key", "us", *secret, "--pseudonymous")
             assert [call.path for call in lrs.calls] == ["/xapi/about"]
 
         row = self.listed(kaona)
         assert (row["kind"], row["version"], row["key"], row["url"]) == ("lrs", "1.0.3", "us", f"{lrs.url}/xapi")
+        assert row["pseudonymous"]
 
     def test_where_the_versions_are_not_told_one_must_be_named(self, kaona: Any, receiver: Outside):
         options = ("--tenant", "dmd", "--endpoint", receiver.url, "--key", "us", "--secret-file", "-")
@@ -234,6 +234,30 @@ def test_several_loops_on_one_database_send_each_statement_once(database: Databa
             loop.join(20)
 
     assert [one for batch in receiver.batches for one in batch] == ids
+
+
+def test_what_many_writers_store_arrives_in_the_order_of_the_sequence_none_missed_none_twice(
+    database: Database, http: GuardedClient, receiver: Outside
+):
+    add(database, receiver.url)
+    stop = threading.Event()
+    loop = threading.Thread(target=Pusher(database, system_clock, http, PEPPER, poll_seconds=0.01).run, args=(stop,))
+    loop.start()
+    writers = [threading.Thread(target=lambda: [store(database, 3) for _ in range(8)]) for _ in range(6)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    try:
+        _until(lambda: sum(map(len, receiver.batches)) >= 6 * 8 * 3)
+    finally:
+        stop.set()
+        loop.join(20)
+
+    with database.reading() as db:
+        in_order = [one.id for one in xapi.iter_statements(db, tenant_id=1)]
+    assert len(in_order) == 6 * 8 * 3
+    assert [one for batch in receiver.batches for one in batch] == in_order
 
 
 def test_a_fault_of_our_own_puts_the_push_off_and_the_others_go_on(

@@ -5,23 +5,18 @@ import time
 import pytest
 from werkzeug.serving import make_server
 
-from kernel.db import Database
-from lti_tool import migrate
 from lti_tool.app import create_app
 from lti_tool.settings import Settings
 
 
 @pytest.fixture
-def running(database_maker, tmp_path):
-    database = Database(database_maker.new_empty())
-    migrate.upgrade(database)
-    server = make_server("127.0.0.1", 0, create_app(Settings(data_dir=tmp_path), database=database), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+def running(migrated_database, installation):
+    server = make_server("127.0.0.1", 0, create_app(Settings(data_dir=installation), database=migrated_database), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server.server_port
     server.shutdown()
     thread.join()
-    database.dispose()
 
 
 def _post(port, body, length=None):
@@ -37,13 +32,11 @@ def _post(port, body, length=None):
 def test_a_body_that_never_ends_holds_nobody_else_up(running):
     stalled = _post(running, b"iss=", length=100)
     time.sleep(0.5)
-    begun = time.monotonic()
 
     other = _post(running, b"iss=https%3A%2F%2Fnobody.example&login_hint=1&target_link_uri=http%3A%2F%2F127.0.0.1%3A8000%2F")
     answer = other.makefile("rb").readline()
 
-    assert b" 400 " in answer  # an issuer that nobody registered
-    assert time.monotonic() - begun < 8  # a writer that has to wait gives up after ten seconds
+    assert b" 400 " in answer  # an issuer that nobody registered; a writer whose turn does not come is told 503
     stalled.close()
     other.close()
 

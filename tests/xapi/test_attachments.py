@@ -223,6 +223,7 @@ FAULTS = {
     "no delimiter at all": (lambda one: json.dumps(one).encode(), ("not_multipart", "body")),
     "nothing": (lambda _one: b"", ("not_multipart", "body")),
     "a closing delimiter alone": (lambda _one: f"--{BOUNDARY}--".encode(), ("not_multipart", "body")),
+    "headers without end": (lambda one: message(one, part(TEXT, **{"X-Long": "x" * 2_048})), ("part_without_headers", "part 2")),
     "a part without a blank line": (lambda one: message(one).replace(b"json\r\n\r\n", b"json\r\n"), ("part_without_headers", "part 1")),
 }
 

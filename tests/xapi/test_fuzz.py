@@ -160,6 +160,20 @@ def test_any_query_string_is_read_or_refused(lrs, query, path):
 
 
 @often
+@given(
+    method=st.sampled_from(["GET", "HEAD", "PUT", "POST", "DELETE"]),
+    path=st.sampled_from(PATHS),
+    fields=st.dictionaries(st.sampled_from([*NAMES, *HEADERS]) | texts, texts | values.map(json.dumps), max_size=5),
+)
+def test_any_form_of_the_alternate_syntax_is_answered_or_refused(lrs, method, path, fields):
+    headers = {"X-Experience-API-Version": "1.0.3"}
+
+    answer = lrs.http.post(f"/xapi{path}?method={method}", data=fields, headers=headers, auth=(lrs.key.key, lrs.key.secret))
+
+    check(answer)
+
+
+@often
 @given(place=st.sampled_from(list(places(WHOLE))), new=values, version=st.sampled_from(["2.0.0", "1.0.3"]))
 def test_a_statement_with_any_value_anywhere_is_kept_whole_or_refused_with_its_place(lrs, place, new, version):
     changed = with_value(WHOLE, place, new)

@@ -224,6 +224,13 @@ def test_who_comes_without_credentials_is_told_of_both_ways(http):
     assert answer.headers.getlist("WWW-Authenticate") == ['Basic realm="xAPI", charset="UTF-8"', 'Bearer realm="xAPI"']
 
 
+def test_a_token_never_does_what_its_key_may_not(new_client, new_statement, now):
+    client = new_client("statements/read")
+    token = sealed(client.key.key, ("all",), now, digest=secret_digest(client.key.secret, PEPPER), pepper=PEPPER)
+
+    assert bearer(client, token, "POST", json=new_statement()).status_code == 403
+
+
 def test_a_stolen_table_of_keys_makes_no_token(lrs, now):
     """Who reads the database has the digest of a secret, but not the pepper."""
     digest = secret_digest(lrs.key.secret, PEPPER)

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import RSAKey
 from sqlalchemy import select
@@ -14,12 +16,14 @@ from sqlalchemy import select
 from kernel.db import Database
 from xapi import api
 from xapi.models import attachment
+from xapi.persons import _NewNames
 
 PAGE = "https://agency.example.go.th/people"
 MAIL = "mailto:somchai@agency.example.go.th"
 ACCOUNT = {"account": {"homePage": PAGE, "name": "3f0b9a52-6a3c-4f7e-9d6c-0d2f6c1a7b11"}}
 OTHER = {"account": {"homePage": PAGE, "name": "somebody else"}}
 SHA1 = hashlib.sha1(MAIL.encode()).hexdigest()
+KEY = RSAKey.generate_key(2048)
 AUTHORITY = {"account": {"homePage": "https://agency.example.go.th", "name": "client"}}
 
 New = Callable[..., dict[str, Any]]
@@ -217,10 +221,10 @@ def test_a_slice_that_names_the_person_names_them_anew(database: Database, keep:
     change("rename")
 
     with database.reading() as db:
-        hers, his = (key.slice for key in api.list_keys(db, tenant_id=1))
+        slices = {key.name: key.slice for key in api.list_keys(db, tenant_id=1)}
         renamed = stored(database)[id_]
-        assert hers.matches(renamed)
-        assert his.agents == (OTHER,)
+        assert slices["hers"].matches(renamed)
+        assert slices["his"].agents == (OTHER,)
 
 
 def test_a_person_is_found_again_by_a_digest_alone(database: Database, keep: Keep, person: api.Person, new_statement: New):
@@ -251,6 +255,36 @@ def test_five_hundred_statements_and_one_more_are_all_renamed(database: Database
     assert ACCOUNT["account"]["name"] not in json.dumps(stored(database))
 
 
+VALUES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=8) | st.sampled_from([ACCOUNT, OTHER, {"mbox": MAIL, "name": "x"}, MAIL, f"<{MAIL[7:]}>"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "id", "ก", '"']), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(VALUES, st.sampled_from([None, 2]), st.booleans())
+def test_the_text_after_a_new_name_is_that_of_the_renamed_value(value: Any, indent: int | None, is_ascii: bool):
+    """The second way to the same: rename in the parsed value, and write that."""
+    person = api.person_of([ACCOUNT, {"mbox": MAIL}])
+    accounts = api.make_pseudonyms(person)
+    by_agent = {json.dumps(agent): accounts[identifier] for agent, identifier in zip(person.agents, person.identifiers, strict=True)}
+
+    def renamed(part: Any, name: str = "") -> Any:
+        if isinstance(part, list):
+            return [renamed(one) for one in part]
+        if isinstance(part, dict):
+            account = by_agent.get(json.dumps({key: part[key] for key in ("account", "mbox") if key in part}))
+            return {"account": account} if account else {key: renamed(one, key) for key, one in part.items()}
+        if isinstance(part, str) and name != "id":
+            return part.replace(MAIL, MAIL[7:]).replace(MAIL[7:], by_agent[json.dumps({"mbox": MAIL})]["name"])
+        return part
+
+    text = json.dumps([value], indent=indent, ensure_ascii=is_ascii)
+
+    assert json.loads(_NewNames(accounts).put_into_json(text)) == renamed([value])
+
+
 def sent_with(lrs: Any, statement: dict[str, Any], *contents: bytes) -> None:
     """Posts a statement with the contents of its attachments."""
     parts = [(b"Content-Type: application/json", json.dumps(statement).encode())]
@@ -278,7 +312,7 @@ def test_a_signature_goes_with_the_name_that_it_signed_and_own_work_with_the_per
     essay = "เรียงความของสมชาย".encode()
     own = attached(essay, "http://x.example/essay")
     statement = new_statement(actor=ACCOUNT, id=str(uuid4()), attachments=[own])
-    signature = jws.serialize_compact({"alg": "RS256"}, json.dumps(statement), RSAKey.generate_key(2048)).encode()
+    signature = jws.serialize_compact({"alg": "RS256"}, json.dumps(statement), KEY).encode()
     files = [attached(signature, "http://adlnet.gov/expapi/attachments/signature"), own]
     sent_with(lrs, {**statement, "attachments": files}, signature, essay)
 

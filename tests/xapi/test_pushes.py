@@ -106,6 +106,7 @@ def test_a_statement_that_was_voided_while_it_waited_is_not_sent_and_its_voiding
     assert receiver.batches == [[kept, *voiding]]
 
 
+@pytest.mark.one_database
 def test_a_pause_keeps_everything_and_a_resume_goes_on(world, receiver):
     world.add(api.WebhookTarget(receiver.url))
     world.act(api.pause_push, now=world.clock())
@@ -154,6 +155,7 @@ def test_r10_one_bad_statement_is_found_by_bisecting_and_set_aside_and_the_rest_
     assert (world.view().set_aside, world.view().waiting, world.view().sent) == (1, 0, 99)
 
 
+@pytest.mark.one_database
 def test_several_bad_statements_are_each_set_aside(world, there, theirs, other):
     world.add(there)
     ids = world.store(40)
@@ -166,6 +168,7 @@ def test_several_bad_statements_are_each_set_aside(world, there, theirs, other):
     assert [aside.statement_id for aside in world.refused()] == bad[::-1]
 
 
+@pytest.mark.one_database
 def test_what_was_set_aside_is_tried_again_on_request_and_only_then(world, there, theirs, other):
     world.add(there)
     good, bad, worse = world.store(3)
@@ -183,6 +186,7 @@ def test_what_was_set_aside_is_tried_again_on_request_and_only_then(world, there
     assert world.send() == 0
 
 
+@pytest.mark.one_database
 def test_what_was_voided_meanwhile_is_not_tried_again(world, there, other):
     world.add(there)
     (bad,) = world.store()
@@ -220,17 +224,20 @@ def test_409_for_one_statement_means_that_it_is_there(world, there, theirs, othe
     assert sorted(theirs.ids()) == sorted(mine)
 
 
-def test_a_target_that_takes_none_pauses_the_push_before_all_are_set_aside(world, there, other):
+@pytest.mark.one_database
+def test_a_target_that_takes_none_pauses_the_push_before_all_are_set_aside(world, there, other, monkeypatch):
+    monkeypatch.setattr(delivery, "MAX_REFUSED_IN_ROW", 4)
     world.add(there)
-    world.store(100)
+    world.store(20)
     other.misdeed = refusing(400)
 
     world.send()
 
-    assert (world.view().state, world.view().paused_for, world.view().set_aside) == ("paused", "refuses_all", delivery.MAX_REFUSED_IN_ROW)
-    assert world.view().waiting == 100 - delivery.MAX_REFUSED_IN_ROW
+    assert (world.view().state, world.view().paused_for, world.view().set_aside) == ("paused", "refuses_all", 4)
+    assert world.view().waiting == 16
 
 
+@pytest.mark.one_database
 def test_413_halves_the_batches_until_they_fit(world, there, theirs, other):
     world.add(there)
     ids = world.store(100)
@@ -243,6 +250,7 @@ def test_413_halves_the_batches_until_they_fit(world, there, theirs, other):
     assert world.view().set_aside == 0
 
 
+@pytest.mark.one_database
 def test_a_bound_on_batches_that_is_told_as_400_is_learnt_too(world, there, theirs, other):
     world.add(there)
     ids = world.store(200)
@@ -254,6 +262,7 @@ def test_a_bound_on_batches_that_is_told_as_400_is_learnt_too(world, there, thei
     assert (world.view().set_aside, len(other.calls) < 12) == (0, True)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured(world, receiver, status):
     world.add(api.WebhookTarget(receiver.url))
@@ -270,6 +279,7 @@ def test_retry_after_is_honoured(world, receiver, status):
     assert world.view().next_try_at is None
 
 
+@pytest.mark.one_database
 def test_pauses_between_tries_double_up_to_ten_minutes_and_differ(world, receiver):
     world.add(api.WebhookTarget(receiver.url))
     world.store()
@@ -286,6 +296,7 @@ def test_pauses_between_tries_double_up_to_ten_minutes_and_differ(world, receive
     assert world.view().last_error == "status 500"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("status", [401, 403, 410])
 def test_wrong_credentials_and_a_target_that_is_gone_wait_for_a_person(world, receiver, status):
     world.add(api.WebhookTarget(receiver.url))
@@ -299,6 +310,7 @@ def test_wrong_credentials_and_a_target_that_is_gone_wait_for_a_person(world, re
     assert (world.view().state, world.view().paused_for, world.view().waiting) == ("paused", f"status {status}", 5)
 
 
+@pytest.mark.one_database
 def test_403_to_a_voiding_statement_is_about_that_statement(world, there, other):
     world.add(there)
     ids = world.store(4)
@@ -313,6 +325,7 @@ def test_403_to_a_voiding_statement_is_about_that_statement(world, there, other)
     assert other.batches[-1][-1] == more[-1]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("status", [301, 404, 405, 500, 502])
 def test_an_answer_that_says_nothing_of_statements_sets_none_aside(world, receiver, status):
     world.add(api.WebhookTarget(receiver.url))
@@ -339,6 +352,7 @@ def test_an_answer_that_is_lost_after_storing_brings_the_same_batch_again_and_no
     assert theirs.ids(ascending="true") == ids
 
 
+@pytest.mark.one_database
 def test_a_target_that_hangs_is_given_up_at_the_deadline(world, receiver, monkeypatch):
     monkeypatch.setattr(delivery, "OUTBOUND_SECONDS", 0.3)
     world.add(api.WebhookTarget(receiver.url))
@@ -427,6 +441,7 @@ def other_statement() -> dict[str, Any]:
     return {"actor": {"mbox": "mailto:b@c.example"}, "verb": {"id": OTHER_VERB}, "object": {"id": "http://c.example/1"}}
 
 
+@pytest.mark.one_database
 def test_a_push_to_an_lrs_of_1_0_3_tells_its_version_and_nothing_else_changes(world, there, theirs, other):
     world.add(api.LrsTarget(there.endpoint + "/1.0.3", there.key, there.secret, version="1.0.3"))
     ids = world.store(2)
@@ -464,6 +479,7 @@ def test_attachments_go_with_their_statements(world, there, theirs, other):
     assert other.calls[0].headers["content-type"].startswith("multipart/mixed")
 
 
+@pytest.mark.one_database
 def test_pseudonyms_are_sent_where_they_are_asked_for(world, receiver, agent):
     world.add(api.WebhookTarget(receiver.url), pseudonymous=True)
     world.add(api.WebhookTarget(receiver.url), name="second", pseudonymous=True)
@@ -478,6 +494,7 @@ def test_pseudonyms_are_sent_where_they_are_asked_for(world, receiver, agent):
     assert names[0][0] != names[1][0], "two receivers cannot join what they got"
 
 
+@pytest.mark.one_database
 def test_a_webhook_is_signed_as_standard_webhooks_says(world, receiver):
     secret = world.add(api.WebhookTarget(receiver.url)).secret
     ids = world.store(2)
@@ -493,6 +510,7 @@ def test_a_webhook_is_signed_as_standard_webhooks_says(world, receiver):
     assert (body["push"], [one["id"] for one in body["statements"]]) == ("centre", ids)
 
 
+@pytest.mark.one_database
 def test_who_missed_something_reads_on_in_a_feed_from_the_cursor_of_a_webhook(world, receiver):
     world.add(api.WebhookTarget(receiver.url))
     world.store(2)
@@ -515,6 +533,7 @@ def test_the_signature_is_that_of_the_published_library(now):
     assert headers["webhook-signature"] == "v1,JpjEkhqKmijNBMjYk9+ghGriuVDtKG3UbtmuZLrhj2Q="
 
 
+@pytest.mark.one_database
 def test_a_message_keeps_its_id_when_it_is_sent_again(world, receiver):
     world.add(api.WebhookTarget(receiver.url))
     world.store()
@@ -529,6 +548,7 @@ def test_a_message_keeps_its_id_when_it_is_sent_again(world, receiver):
     assert ids[0] == ids[1] != ids[2]
 
 
+@pytest.mark.one_database
 def test_for_a_day_after_a_rotation_both_secrets_sign(world, receiver):
     old = world.add(api.WebhookTarget(receiver.url)).secret
     new = world.act(api.rotate_push_secret, now=world.clock(), pepper=PEPPER)
@@ -548,6 +568,7 @@ def test_for_a_day_after_a_rotation_both_secrets_sign(world, receiver):
     assert after.headers["webhook-signature"].split() == [made_by(after, new)]
 
 
+@pytest.mark.one_database
 def test_an_lrs_that_changed_its_secret_gets_the_new_one(world, there, theirs):
     world.add(api.LrsTarget(there.endpoint, there.key, "old and wrong"))
     ids = world.store()
@@ -601,13 +622,17 @@ def test_who_got_a_statement_is_known_while_a_back_fill_is_under_way(world, ther
     since = world.clock()
     world.clock.forward(hours=1)
     world.add(there)
-    (sent,) = world.store()
+    *_, last = world.store(150)
     world.send()
 
     world.act(api.back_fill_push, since=since, now=world.clock())
+    after_one_call = threading.Event()
+    after_one_call.set()
+    api.deliver(database, 1, http=world.client, pepper=PEPPER, clock=world.clock, stop=after_one_call)
 
+    assert world.view().waiting == 50
     with database.reading() as db:
-        seqs = [one.seq for one in api.iter_statements(db, tenant_id=1) if one.id == sent]
+        seqs = [one.seq for one in api.iter_statements(db, tenant_id=1) if one.id == last]
         assert len(api.recipients(db, tenant_id=1, seqs=seqs)) == 1
 
 
@@ -644,6 +669,7 @@ def test_what_cannot_be_added_is_refused_with_its_place(world, there):
             world.act(act, name="unknown", now=world.clock())
 
 
+@pytest.mark.one_database
 def test_an_address_that_may_not_be_called_is_not_called_and_told(database, world, receiver):
     world.add(api.WebhookTarget(receiver.url))
     world.store()
@@ -666,6 +692,7 @@ def test_the_cursor_does_not_stay_behind_for_ever_when_nothing_is_of_the_slice(w
     assert world.view().through > (before or world.clock() - timedelta(hours=1))
 
 
+@pytest.mark.one_database
 def test_tincans_own_requests_pass_the_guard(world, there, other):
     (statement_id,) = world.store()
     lrs = OutsideLrs(world.client, endpoint=there.endpoint, version="1.0.3", key=world.source.key.key, secret=world.source.key.secret)
@@ -678,6 +705,7 @@ def test_tincans_own_requests_pass_the_guard(world, there, other):
         OutsideLrs(GuardedClient(HttpPolicy()), endpoint=there.endpoint).retrieve_statement(statement_id)
 
 
+@pytest.mark.one_database
 def test_a_cursor_over_seven_days_drains_in_order_after_the_target_is_back(world, there, theirs, other):
     world.add(there)
     other.misdeed = refusing(503)

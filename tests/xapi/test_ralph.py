@@ -1,26 +1,17 @@
-"""Forwarding to an LRS that somebody else wrote: Ralph 5.1.0 from its package, in an environment of its own.
+"""Forwarding to an LRS that somebody else wrote: Ralph 5.1.0 from its package, as `bench/ralph.py` runs it."""
 
-Ralph is run as published. Its only store that comes without a server of its own is a file, which by default may be made but not grown; the
-plug-in below, by Ralph's own entry point for stores, sets that class attribute of Ralph's to the value that grows it, and nothing else.
-"""
-
-import fcntl
 import json
-import os
-import socket
 import subprocess
-import sys
-import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench import ralph as other
 from kernel.clock import system_clock
 from tests.xapi.outside import Outside, outside, taker
 from tests.xapi.pushing import World
@@ -28,75 +19,12 @@ from xapi import api
 
 pytestmark = [pytest.mark.long, pytest.mark.one_database]
 
-ROOT = Path(__file__).parents[2]
-LOCK = ROOT / "requirements/ralph.txt"
-PLUGIN = """
-from ralph.backends.data.base import BaseOperationType
-from ralph.backends.lrs.fs import FSLRSBackend
-
-class GrowingFile(FSLRSBackend):
-    default_operation_type = BaseOperationType.APPEND
-"""
-
 
 @pytest.fixture(scope="module")
-def ralphs_python() -> Path:
-    """The interpreter of an environment that holds the pinned packages; made once for each state of the lock file."""
-    folder = ROOT / "var/ralph"
-    folder.mkdir(parents=True, exist_ok=True)
-    python, stamp = folder / "venv/bin/python", folder / "installed"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.exists() or stamp.read_text() != LOCK.read_text():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
-            install = [
-                python,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--require-hashes",
-                "--no-deps",
-                "-r",
-                LOCK,
-            ]
-            subprocess.run(install, check=True)
-            stamp.write_text(LOCK.read_text())
-    return python
-
-
-@pytest.fixture(scope="module")
-def ralph(ralphs_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def ralph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of a running Ralph; its user is `kaona`, its password `secret`."""
-    folder = tmp_path_factory.mktemp("ralph")
-    (folder / "growing_file.py").write_text(PLUGIN)
-    (folder / "growing_file-1.dist-info").mkdir()
-    (folder / "growing_file-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: growing-file\nVersion: 1\n")
-    (folder / "growing_file-1.dist-info/entry_points.txt").write_text("[ralph.backends.lrs]\ngrowing = growing_file:GrowingFile\n")
-    digest = subprocess.check_output([ralphs_python, "-c", "import bcrypt; print(bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode())"])
-    user = {"username": "kaona", "hash": digest.decode().strip(), "scopes": ["all"], "agent": {"mbox": "mailto:kaona@example.org"}}
-    (folder / "auth.json").write_text(json.dumps([user]))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(folder),
-        "RALPH_APP_DIR": str(folder),
-        "RALPH_AUTH_FILE": str(folder / "auth.json"),
-        "RALPH_RUNSERVER_BACKEND": "growing",
-        "RALPH_RUNSERVER_MAX_SEARCH_HITS_COUNT": "1000",
-        "RALPH_BACKENDS__LRS__FS__DEFAULT_DIRECTORY_PATH": str(folder),
-    }
-    command = [ralphs_python, "-m", "uvicorn", "ralph.api:app", "--port", str(port), "--log-level", "error"]
-    server = subprocess.Popen(command, env=environment, cwd=folder)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/__heartbeat__", server)
-        yield f"http://127.0.0.1:{port}/xAPI"
-    finally:
-        server.terminate()
-        server.wait(20)
+    with other.running(other.ensure_python(), tmp_path_factory.mktemp("ralph")) as port:
+        yield f"http://127.0.0.1:{port}{other.PATH}"
 
 
 @pytest.fixture
@@ -209,13 +137,3 @@ def _asked(url: str, body: bytes | None = None) -> Any:
     headers = {"Authorization": "Basic a2FvbmE6c2VjcmV0", "X-Experience-API-Version": "1.0.3", "Content-Type": "application/json"}
     with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as answer:
         return json.load(answer)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and server.poll() is None:
-        with suppress(OSError):
-            urllib.request.urlopen(url).close()
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"Ralph did not start: {server.poll()}")

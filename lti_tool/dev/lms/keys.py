@@ -46,10 +46,7 @@ class SigningKey:
     @classmethod
     def from_pem(cls, pem: str) -> "SigningKey":
         """The key of a PEM text without a password."""
-        key = serialization.load_pem_private_key(pem.encode(), password=None)
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise TypeError("a signing key is an RSA key")
-        return cls.of(key)
+        return cls.of(_private_key(pem))
 
     @classmethod
     def of(cls, private: rsa.RSAPrivateKey) -> "SigningKey":
@@ -128,6 +125,15 @@ class KeyRing:
     def jwks(self) -> dict[str, Any]:
         """The key set as published (RFC 7517, section 5)."""
         return {"keys": [key.jwk() for key in self.keys]}
+
+
+@functools.lru_cache(maxsize=8)
+def _private_key(pem: str) -> rsa.RSAPrivateKey:
+    """The key of a PEM text; to read one takes long, for its numbers are tried."""
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("a signing key is an RSA key")
+    return key
 
 
 @functools.cache
