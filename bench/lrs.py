@@ -1,10 +1,10 @@
 """The record store over HTTP: intake by one and by many, reads at 10,000, 100,000 and 1,000,000 statements, order under 32 writers.
 
 The LRS stands alone under granian (`bench.lrs_server`): full validation, durable commits. Beside it, always and in the same run, the bare
-insert of the same rows with the same rows of the index (`bench.bare_insert`); and Ralph (`bench.ralph`, its statements in a file, a tenth of
-the load), where `--ralph` is given or its environment stands in `var/ralph`: a file is no durable store, so read it as what its own code takes.
-`python -m bench.lrs [--database sqlite|postgresql] [--statements N] [--ralph] [--json]` prints the tables. The statements that are read are loaded
-by the store's own code, spread over 36 months. CPU is that of the web processes, which other work on the machine does not change much.
+insert of the same rows with the same rows of the index (`bench.bare_insert`); and Ralph with a tenth of the load (`bench.ralph`), where
+`--ralph` is given or its environment stands in `var/ralph`: it keeps its statements in a file, so read that as what its own code takes in.
+`python -m bench.lrs [--database sqlite|postgresql] [--statements N] [--ralph] [--json]` prints the tables. The statements that are read
+are loaded by the store's own code, spread over 36 months. CPU is that of the web processes, which other work changes least.
 Targets: the table `TARGETS`.
 """
 
@@ -150,7 +150,7 @@ def _bare(url: str, count: int, size: int, seed: int, n_clients: int) -> float:
     for body in new_bodies(count, size, seed):
         rows = []
         for statement in json_module.loads(body):
-            document = json_module.dumps(statement | {"authority": authority}, ensure_ascii=False)
+            document = json_module.dumps(statement | {"authority": authority}, ensure_ascii=False, separators=(",", ":"))
             rows.append((statement["id"], document, sorted(links.keys_of(statement, authority))))
         batches.append(rows)
     return bare_insert.insert_all(url, batches, n_clients)
@@ -214,7 +214,9 @@ def _load(url: str, start: int, end: int, last: int) -> Loaded:
         batch = []
         for _ in range(min(LOAD_BATCH, end - place)):
             statement = new_statement(chance)
-            batch.append(store.prepare(json_module.dumps(statement, ensure_ascii=False), statement, author, version="2.0.0"))
+            batch.append(
+                store.prepare(json_module.dumps(statement, ensure_ascii=False, separators=(",", ":")), statement, author, version="2.0.0")
+            )
         moment = now - span + span * (place / last)
         with database.transaction() as db:
             store.store(db.connection(), batch, tenant_id=1, now=moment)

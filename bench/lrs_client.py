@@ -70,6 +70,7 @@ def new_statement(chance: random.Random) -> dict[str, Any]:
             "definition": {
                 "type": "http://adlnet.gov/expapi/activities/cmi.interaction",
                 "name": {"th": f"ข้อสอบข้อที่ {item} ทักษะด้านดิจิทัลของข้าราชการ", "en": f"Item {item} of the digital skills assessment"},
+                "description": {"th": "เลือกคำตอบที่ถูกต้องที่สุดเพียงข้อเดียว"},
                 "interactionType": "choice",
                 "correctResponsesPattern": ["b"],
                 "choices": [{"id": letter, "description": {"th": f"ตัวเลือก {letter} ของข้อ {item}"}} for letter in "abcd"],
@@ -110,7 +111,8 @@ def registration(person: int, course: int) -> str:
 def new_bodies(count: int, size: int, seed: int) -> list[bytes]:
     """Bodies of POST requests, of so many statements each; none has an id of another."""
     chance = random.Random(seed)
-    return [json.dumps([new_statement(chance) for _ in range(size)], ensure_ascii=False).encode() for _ in range(count)]
+    batches = ([new_statement(chance) for _ in range(size)] for _ in range(count))
+    return [json.dumps(batch, ensure_ascii=False, separators=(",", ":")).encode() for batch in batches]  # as a browser writes it
 
 
 def post_all(server: Server, count: int, size: int, seed: int, n_clients: int) -> Told:

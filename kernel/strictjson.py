@@ -48,25 +48,20 @@ def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
 def loads_with_texts(data: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[Any, list[str]]:
     """One JSON value, and the texts of its elements if it is an array, else its own; without the white space around them.
 
-    The same rules as those of `loads`, in one pass less than reading the value and then looking for its elements.
+    The same rules as those of `loads`. A text that is compact, as programs write it, equals what its values are written as: then no member
+    was given twice, and nothing is left to look for.
     """
-    value, text = _parsed(data), data.decode()
-    if not isinstance(value, list):
-        _refuse_depth(value, text.count("{") + text.count("["), max_depth)
-        _refuse_repeated_members(data)
-        return value, [text.strip(_SPACES)]
-    texts = []
-    at = _skip(text, _skip(text, 0) + 1)
+    value = _parsed(data)
+    elements, bound = (value, max_depth - 1) if isinstance(value, list) else ([value], max_depth)
     try:
-        for _ in value:
-            end = _scan(text, at)[1]
-            texts.append(text[at:end])
-            at = _skip(text, _skip(text, end) + 1)  # behind the comma
-    except RecursionError:
+        texts = [orjson.dumps(element) for element in elements]
+        is_compact = data == (b"[" + b",".join(texts) + b"]" if elements is value else texts[0])
+        found = [text.decode() for text in texts] if is_compact else _texts(data.decode(), is_list=elements is value)
+    except (RecursionError, orjson.JSONEncodeError):
         raise InvalidJson(reason=f"nested deeper than {max_depth} levels") from None
-    for element, its_text in zip(value, texts, strict=True):
-        _refuse_depth(element, its_text.count("{") + its_text.count("["), max_depth - 1)
-    return value, texts
+    for element, text in zip(elements, found, strict=True):
+        _refuse_depth(element, text.count("{") + text.count("["), bound)
+    return value, found
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
@@ -141,6 +136,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
 
 
 _scan = json.JSONDecoder(object_pairs_hook=_unique).raw_decode
+
+
+def _texts(text: str, *, is_list: bool) -> list[str]:
+    """The texts of the elements of an array, or that of the one value; refuses a member that is given twice."""
+    at = _skip(text, 0)
+    if not is_list:
+        return [text[at : _scan(text, at)[1]]]
+    at = _skip(text, at + 1)
+    texts = []
+    while text[at] != "]":
+        end = _scan(text, at)[1]
+        texts.append(text[at:end])
+        at = _skip(text, end)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    return texts
 
 
 def _skip(text: str, at: int) -> int:

@@ -39,7 +39,6 @@ def test_what_is_clean_comes_through_unchanged():
 def test_nesting_up_to_the_bound_is_read():
     assert loads("[" * 100 + "]" * 100)
 
-
     assert loads_with_texts(b"[" * 100 + b"]" * 100)
     with pytest.raises(InvalidJson):
         loads_with_texts(b'[{"a":"[[{{"},' + b"[" * 100 + b"]" * 100 + b"]")
@@ -52,6 +51,20 @@ def test_the_texts_of_a_list_are_its_elements_letter_for_letter():
     assert texts == ['{"n": 1.50, "ก" : "]},"}', "[1,\t2]", '"a,b"', "null"]
     assert loads_with_texts(b"[ ]") == ([], [])
     assert loads_with_texts(b' {"a": 1} \n') == ({"a": 1}, ['{"a": 1}'])
+    assert loads_with_texts('[{"n":1.5,"ก":"]},"},[1,2],null]'.encode()) == (
+        [{"n": 1.5, "ก": "]},"}, [1, 2], None],
+        ['{"n":1.5,"ก":"]},"}', "[1,2]", "null"],
+    )
+    assert loads_with_texts(b'{"a":1}') == ({"a": 1}, ['{"a":1}'])
+    assert loads_with_texts(b'[{"a":1e2,"b":"\\u0e01"}]') == ([{"a": 100.0, "b": "ก"}], ['{"a":1e2,"b":"\\u0e01"}'])
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"a":1,"a":1}]', '{"a":{"b":1,"b":1}}', '[{"a":100.0},{"b":1,"a":1e2,"a":1}]', '[{"a b":1,"ab":2,"a b":3}]']
+)
+def test_a_member_that_is_given_twice_in_compact_text_is_refused(text):
+    with pytest.raises(InvalidJson, match="twice"):
+        loads_with_texts(text.encode())
 
 
 def test_what_is_written_can_be_read_again():
