@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Dialect, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import TypeDecorator
 
 from kernel.turns import Turn
@@ -93,9 +94,9 @@ class Database:
         durable   False lets the commit return before the disk has it: for what may be lost in a power cut without harm,
                   such as a login that then has to be begun again. It is never torn, only lost.
         """
-        with self._in_turn(), self.engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
+        with self.engine.connect() as connection, Session(connection, expire_on_commit=False) as session:
             connection.execution_options(kaona_write=True, kaona_durable=durable)
-            with connection.begin():
+            with self._in_turn(), connection.begin():
                 if not durable and connection.dialect.name == "postgresql":
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield session
@@ -111,9 +112,9 @@ class Database:
             with self.looking() as connection:
                 yield connection
             return
-        with self._in_turn(), self.engine.connect() as connection:
+        with self.engine.connect() as connection:
             connection.execution_options(kaona_write=True)
-            with connection.begin():
+            with self._in_turn(), connection.begin():
                 yield connection
 
     def write(self, work: Callable[[Session], Result]) -> Result:
@@ -203,6 +204,10 @@ def new_engine(url: str, *, pool_size: int = 10) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
         engine = create_engine(url, **options)
+        if isinstance(
+            engine.pool, QueuePool
+        ):  # a file: those who wait to write have connections, which readers must not lack
+            engine = create_engine(url, max_overflow=-1, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 POLL_SECONDS = 0.0005
 """How often a process looks whether it is its turn; at most one of its threads does."""
+STREAK_SECONDS = 0.005
+"""So long a process goes on with the next of its own threads before it leaves the turn to another process."""
 
 
 class Turn:
@@ -26,43 +28,59 @@ class Turn:
         self._file = file
         self._wait_seconds = wait_seconds
         self._threads = threading.Lock()
+        self._counting = threading.Lock()
+        self._n_waiting = 0
         self._opened: tuple[int, int] | None = None
         self._process = 0
+        self._held_since: float | None = None
+        """When this process got the turn, as long as it has it."""
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Holds the turn for a block."""
         until = time.monotonic() + self._wait_seconds
-        if not self._threads.acquire(timeout=self._wait_seconds):
-            yield
-            return
+        self._count(1)
+        is_mine = self._threads.acquire(timeout=self._wait_seconds)
+        self._count(-1)
         try:
-            with self._taken_from_others(until):
-                yield
+            if is_mine:
+                self._take_from_others(until)
+            yield
         finally:
-            self._threads.release()
+            if is_mine:
+                if not self._n_waiting or time.monotonic() - (self._held_since or 0) > STREAK_SECONDS:
+                    self._leave_to_others()
+                self._threads.release()
+            if not self._n_waiting and self._threads.acquire(blocking=False):  # whoever it was kept for has given up
+                self._leave_to_others()
+                self._threads.release()
 
-    @contextmanager
-    def _taken_from_others(self, until: float) -> Iterator[None]:
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._n_waiting += change
+
+    def _take_from_others(self, until: float) -> None:
         """Who is next keeps that place until it has the turn: a process that had it comes after those that wait."""
+        if self._held_since is not None and self._process == os.getpid():
+            return
         try:
             following, turn = self._files()
         except OSError:  # no room for the files, or no right to make them: the database will say so
-            yield
             return
         if _is_locked(following, until):
-            _is_locked(turn, until)
+            self._held_since = time.monotonic() if _is_locked(turn, until) else None
             fcntl.flock(following, fcntl.LOCK_UN)
-        try:
-            yield
-        finally:
-            fcntl.flock(turn, fcntl.LOCK_UN)
+
+    def _leave_to_others(self) -> None:
+        if self._held_since is not None and self._opened is not None:
+            self._held_since = None
+            fcntl.flock(self._opened[1], fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Closes the files."""
         for file in self._opened or ():
             os.close(file)
-        self._opened = None
+        self._opened, self._held_since = None, None
 
     def _files(self) -> tuple[int, int]:
         """The two files, opened by this process: a lock is shared with whoever inherited the file."""

@@ -48,7 +48,12 @@ def upgrade() -> None:
         sa.Column(
             "last_key", _KEY, nullable=False, comment="Digest of the definition that was taken in last: the same again changes nothing."
         ),
-        sa.Column("definition", sa.Text, nullable=False, comment="JSON of all that statements say of the activity; where they differ, the newest counts."),
+        sa.Column(
+            "definition",
+            sa.Text,
+            nullable=False,
+            comment="JSON of all that statements say of the activity; where they differ, the newest counts.",
+        ),
         sa.PrimaryKeyConstraint("tenant_id", "key", name="pk_xapi_activity"),
     )
     op.create_table(
