@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 POLL_SECONDS = 0.0005
 """How often a process looks whether it is its turn; at most one of its threads does."""
-STREAK_SECONDS = 0.005
+STREAK_SECONDS = 0.02
 """So long a process goes on with the next of its own threads before it leaves the turn to another process."""
 
 

@@ -60,7 +60,7 @@ class XapiRequest:
         """
         return self.read_body()
 
-    @property
+    @cached_property
     def version(self) -> str:
         """The terms in which the request is answered, `2.0.0` or `1.0.3`. Raises VersionRefused."""
         version = served_version(self.headers.get(VERSION_HEADER.lower()))
