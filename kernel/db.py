@@ -204,9 +204,7 @@ def new_engine(url: str, *, pool_size: int = 10) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
         engine = create_engine(url, **options)
-        if isinstance(
-            engine.pool, QueuePool
-        ):  # a file: those who wait to write have connections, which readers must not lack
+        if isinstance(engine.pool, QueuePool):  # a file: those who wait to write have connections, which readers must not lack
             engine = create_engine(url, max_overflow=-1, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -23,6 +23,7 @@ THAI = st.text(st.characters(min_codepoint=0x0E01, max_codepoint=0x0E5B) | st.sa
         ("น" + MAI_THO + AM, "น" + AM + MAI_THO),
         ("ท" + AM, "ท" + NIKHAHIT + AA),
         ("ที\u0e48", "ท\u0e48\u0e35"),
+        ("ท\u0e34\u0e34\u0e48", "ท\u0e48\u0e34\u0e34"),
         ("เเละ", "และ"),
         ("ข้อมูล\u200bส่วน\u200dบุคคล", "ข้อมูลส่วนบุคคล"),
         ("\ufeffรัฐบาล\u00ad", "รัฐบาล"),

@@ -82,6 +82,9 @@ class Platform:
                 self.answer()
 
             def answer(self) -> None:
+                if platform.is_closed:  # somebody kept a line open
+                    self.close_connection = True
+                    return
                 size = int(self.headers.get("Content-Length", 0))
                 call = Call(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, self.rfile.read(size))
                 platform.calls.append(call)
