@@ -69,24 +69,24 @@ def server(kept_server):
 
 
 @pytest.fixture(scope="module")
-def contexts(chromium):
-    """A browser with our script and one without."""
-    with chromium.new_context(viewport={"width": 360, "height": 640}) as full, chromium.new_context(java_script_enabled=False) as bare:
-        yield {"full": full, "bare": bare}
+def kept_context(chromium):
+    """One for most tests, so that scripts and fonts are fetched once."""
+    with chromium.new_context(viewport={"width": 360, "height": 640}) as context:
+        yield context
 
 
 @pytest.fixture
-def page(contexts):
-    page = contexts["full"].new_page()
+def page(kept_context):
+    page = kept_context.new_page()
     yield page
     page.close()
 
 
 @pytest.fixture
-def scriptless_page(contexts):
-    page = contexts["bare"].new_page()
-    yield page
-    page.close()
+def scriptless_page(chromium):
+    """Without script a page never says that it is closed, so its context is."""
+    with chromium.new_context(java_script_enabled=False) as context:
+        yield context.new_page()
 
 
 @pytest.fixture
