@@ -17,6 +17,9 @@ BENCHES = ("launch", "cat", "answer", "core_form", "roster", "scores", "lrs")
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
 
 
+HANGS_AFTER_SECONDS = 240
+
+
 @click.command(context_settings=PASS_THROUGH)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> None:
@@ -24,6 +27,8 @@ def test(arguments: tuple[str, ...]) -> None:
     ensure_chromium()
     alone = any(part.startswith(("-n", "--numprocesses", "--pdb", "--help")) for part in arguments)
     spread = [] if alone else ["-n", str(os.cpu_count() or 2), "--dist", "worksteal"]
+    if not alone and "--long" not in arguments:  # a test that hangs fails, and its process is replaced
+        spread += ["--timeout", str(HANGS_AFTER_SECONDS), "--timeout-method", "thread"]
     sys.exit(subprocess.call([sys.executable, "-m", "pytest", *spread, *arguments], cwd=ROOT))  # noqa: S603  our own command
 
 
