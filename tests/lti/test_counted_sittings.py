@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import inspect, text, update
 from werkzeug.test import Client, TestResponse
 
 from kernel.errors import NotFound
-from lti_tool import models
+from lti_tool import migrate, models
 from lti_tool.lti import vocabulary as v
 from lti_tool.lti.tenants import add_tenant, get_tenant
 from lti_tool.lti.vocabulary import Role
@@ -170,6 +170,55 @@ def test_a_sitting_within_one_link_counts_once(two: TwoCourses):
     two.course.sit(two.come("A").launch)
 
     assert (two.n_counted(), two.grades()[1]) == (1, None)
+
+
+def test_a_database_of_before_counts_the_sittings_that_are_over_where_they_belong(two: TwoCourses):
+    """A released schema has no such table: what is over then counts where it was begun and where it was finished."""
+    two.course.sit(two.come("A").launch, answers=3)
+    two.course.sit(two.come("B").launch)
+    two.course.sit(two.come("A", sub="u-2").launch)
+    two.course.sit(two.come("B", sub="u-3").launch, answers=3)
+    before = counted(two)
+    assert len(before) == 3
+
+    move(two, "0001")
+    assert not inspect(two.tool.database.engine).has_table("counted_sitting")
+    move(two, "head")
+
+    assert counted(two) == before
+
+
+def test_a_database_that_has_the_table_already_keeps_it(two: TwoCourses):
+    two.course.sit(two.come("A").launch)
+    before = counted(two)
+    move(two, "0002")
+    with two.tool.database.engine.connect().execution_options(kaona_write=True) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        connection.commit()
+
+    move(two, "head")
+
+    assert counted(two) == before
+
+
+def counted(two: TwoCourses) -> set[tuple[Any, ...]]:
+    return {
+        (row.tenant_id, row.resource_link_id, row.attempt_uuid, row.user_id, row.launch_id) for row in two.tool.rows(models.CountedSitting)
+    }
+
+
+def move(two: TwoCourses, revision: str) -> None:
+    """Moves the schema up or down; a database of the tests is made without a history."""
+    from alembic import command
+
+    two.tool.database.engine.dispose()
+    with two.tool.database.engine.connect().execution_options(kaona_write=True) as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        if revision != "head":
+            command.stamp(config, "head")
+        (command.upgrade if revision == "head" else command.downgrade)(config, revision)
+        connection.commit()
 
 
 # --- used in a second course ---------------------------------------------------------------------------------------------------

@@ -1,15 +1,15 @@
 """Receipts of erasures, and what was brought into the record store from elsewhere
 
-Revision  0002
-Follows   0001
+Revision  0003
+Follows   0002
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
