@@ -9,7 +9,7 @@ voiding statement reaches everyone who may have the statement that it voids.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -55,21 +55,6 @@ class Slice:
             [links.verb_key(iri) for iri in self.verbs],
         )
         return tuple(tuple(sorted(group)) for group in groups if group)
-
-    def matches(self, statement: Mapping[str, Any], referred: Iterable[Mapping[str, Any]] = ()) -> bool:
-        """Whether a statement is in the slice: the same that a query by `keys`, `since` and `until` finds.
-
-        statement   as the store gives it back, with `authority` and `stored`
-        referred    the stored statements that it refers to, and those that they refer to; their words count as its own
-        """
-        stored = timestamps.parse(statement["stored"])
-        assert stored is not None
-        if (self.since is not None and stored <= self.since) or (self.until is not None and stored > self.until):
-            return False
-        if not self.keys:
-            return True
-        has = {key for one in (statement, *referred) for key in links.keys_of(one, one["authority"])}
-        return all(not has.isdisjoint(group) for group in self.keys)
 
     def between(self, since: datetime, until: datetime) -> "Slice":
         """The part of it that was stored after one moment and not after another; it may be empty."""

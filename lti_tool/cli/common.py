@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from sqlalchemy.orm import Session
@@ -11,6 +11,9 @@ from kernel.clock import system_clock
 from kernel.db import Database
 from kernel.strictjson import dumps
 from lti_tool.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from lti_tool.workflows.record_access import RecordAccess
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,6 +51,14 @@ def transaction() -> Iterator[tuple[Session, Settings]]:
             yield db, settings
     finally:
         database.dispose()
+
+
+def access_of(db: Session, tenant_key: str) -> "RecordAccess":
+    """An agency's part of the record store in the hands of a command. Raises TenantNotFound."""
+    from lti_tool.lti.tenants import get_tenant
+    from lti_tool.workflows.record_access import RecordAccess
+
+    return RecordAccess(db, get_tenant(db, tenant_key).id, "command", now())
 
 
 def print_json(value: Any) -> None:

@@ -6,16 +6,15 @@ from typing import Any, TextIO
 
 import click
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 import xapi.api as xapi
 from kernel.clock import rfc3339
 from kernel.http import OutboundFailed
-from lti_tool.cli.common import json_option, now, open_installation, print_json, print_rows, transaction
+from lti_tool.cli.common import access_of, json_option, open_installation, print_json, print_rows, transaction
 from lti_tool.keys import lrs_pepper
 from lti_tool.lti.tenants import get_tenant
 from lti_tool.models import Tenant
-from lti_tool.models.audit import append_audit
+from lti_tool.workflows.record_access import part_of
 
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 COLUMNS = ["tenant", "name", "state", "kind", "url", "waiting", "sent", "known", "refused", "last_success_at", "last_error"]
@@ -70,22 +69,16 @@ def add(
         target = xapi.LrsTarget(endpoint, key, secret, version or _newest_version(endpoint))
     else:
         raise click.UsageError("name either --endpoint with --key and --secret-file, or --webhook")
-    lists = {"verbs": list(verbs), "activities": list(activities)}
-    part = xapi.read_slice({member: values for member, values in lists.items() if values})
+    part = part_of(verbs=verbs, activities=activities)
     with transaction() as (db, settings):
-        tenant = get_tenant(db, tenant_key)
-        made = xapi.add_push(
-            db,
-            tenant_id=tenant.id,
-            name=name,
-            target=target,
+        made = access_of(db, tenant_key).add_push(
+            name,
+            target,
+            pepper=lrs_pepper(settings.secret_key),
             part=part,
             pseudonymous=pseudonymous,
             since=since.astimezone() if since else None,
-            now=now(),
-            pepper=lrs_pepper(settings.secret_key),
         )
-        _audit(db, "forward.added", tenant.id, name, url=webhook or endpoint)
     if as_json:
         print_json({"name": made.name, "secret": made.secret if secret is None else None})
     elif made.secret is not None and secret is None:
@@ -115,9 +108,7 @@ def list_forwards(tenant_key: str | None, *, as_json: bool) -> None:
 def pause(name: str, tenant_key: str) -> None:
     """Stop sending; what comes waits in its order."""
     with transaction() as (db, _):
-        tenant = get_tenant(db, tenant_key)
-        xapi.pause_push(db, tenant_id=tenant.id, name=name, now=now())
-        _audit(db, "forward.paused", tenant.id, name)
+        access_of(db, tenant_key).pause_push(name)
     click.echo("paused")
 
 
@@ -127,9 +118,7 @@ def pause(name: str, tenant_key: str) -> None:
 def resume(name: str, tenant_key: str) -> None:
     """Go on where it stopped, at once."""
     with transaction() as (db, _):
-        tenant = get_tenant(db, tenant_key)
-        xapi.resume_push(db, tenant_id=tenant.id, name=name, now=now())
-        _audit(db, "forward.resumed", tenant.id, name)
+        access_of(db, tenant_key).resume_push(name)
     click.echo("on its way")
 
 
@@ -140,9 +129,7 @@ def resume(name: str, tenant_key: str) -> None:
 def back_fill(name: str, tenant_key: str, since: datetime) -> None:
     """Send what is stored since a date once more, in order; the other side knows it by its ids."""
     with transaction() as (db, _):
-        tenant = get_tenant(db, tenant_key)
-        xapi.back_fill_push(db, tenant_id=tenant.id, name=name, since=since.astimezone(), now=now())
-        _audit(db, "forward.back_filled", tenant.id, name, since=rfc3339(since.astimezone()))
+        access_of(db, tenant_key).back_fill_push(name, since.astimezone())
     click.echo("on its way")
 
 
@@ -172,8 +159,7 @@ def refused(name: str, tenant_key: str, limit: int, *, as_json: bool) -> None:
 def retry(name: str, statements: tuple[Any, ...], tenant_key: str) -> None:
     """Try refused statements once more: those with the ids STATEMENTS, or all."""
     with transaction() as (db, _):
-        wanted = [str(one) for one in statements] or None
-        n = xapi.retry_set_aside(db, tenant_id=get_tenant(db, tenant_key).id, name=name, statement_ids=wanted, now=now())
+        n = access_of(db, tenant_key).retry_set_aside(name, [str(one) for one in statements] or None)
     click.echo(f"{n} on their way")
 
 
@@ -186,9 +172,7 @@ def rotate_secret(name: str, tenant_key: str, secret_file: TextIO | None, *, as_
     """Replace the secret: that of another LRS from a file; a webhook's is made and shown once, the old one signs too for a day."""
     secret = _secret(secret_file)
     with transaction() as (db, settings):
-        tenant = get_tenant(db, tenant_key)
-        made = xapi.rotate_push_secret(db, tenant_id=tenant.id, name=name, now=now(), pepper=lrs_pepper(settings.secret_key), secret=secret)
-        _audit(db, "forward.secret_rotated", tenant.id, name)
+        made = access_of(db, tenant_key).rotate_push_secret(name, pepper=lrs_pepper(settings.secret_key), secret=secret)
     shown = made if secret is None else None
     if as_json:
         print_json({"name": name, "secret": shown})
@@ -203,9 +187,7 @@ def rotate_secret(name: str, tenant_key: str, secret_file: TextIO | None, *, as_
 def remove(name: str, tenant_key: str) -> None:
     """End a forward or webhook and forget its secret."""
     with transaction() as (db, _):
-        tenant = get_tenant(db, tenant_key)
-        xapi.remove_push(db, tenant_id=tenant.id, name=name, now=now())
-        _audit(db, "forward.removed", tenant.id, name)
+        access_of(db, tenant_key).remove_push(name)
     click.echo("removed")
 
 
@@ -239,10 +221,6 @@ def _client() -> Any:
     settings, database = open_installation()
     database.dispose()
     return closing(GuardedClient.from_settings(settings))
-
-
-def _audit(db: Session, event: str, tenant_id: int, name: str, **details: Any) -> None:
-    append_audit(db, event=event, actor="command", now=now(), tenant_id=tenant_id, details={"name": name, **details})
 
 
 def _row(view: xapi.PushView) -> dict[str, Any]:

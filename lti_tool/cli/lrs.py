@@ -1,22 +1,20 @@
 """`kaona lrs`: credentials of those who write to and read from the record store."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from sqlalchemy.orm import Session
 
 import xapi.api as xapi
 from kernel.clock import BANGKOK, rfc3339
-from lti_tool.cli.common import json_option, now, print_json, print_rows, transaction
+from lti_tool.cli.common import access_of, json_option, print_json, print_rows, transaction
 from lti_tool.cli.lrs_feeds import export, tail
 from lti_tool.cli.lrs_import import import_statements
 from lti_tool.cli.lrs_storage import months, partitions, retain
 from lti_tool.keys import lrs_pepper
 from lti_tool.lti.tenants import get_tenant
-from lti_tool.models.audit import append_audit
+from lti_tool.workflows.record_access import Use, part_of
 
 tenant_option = click.option("--tenant", "tenant_key", required=True, help="The agency's code.")
 
@@ -62,23 +60,17 @@ def create(  # noqa: PLR0917  click passes them by name
     """Make a credential called NAME; its secret is printed once and never again."""
     if expires and days:
         raise click.UsageError("--expires and --days say the same thing: give one.")
-    lists = {"verbs": list(verbs), "activities": list(activities)}
     with transaction() as (db, settings):
-        moment = now()
-        tenant_id = get_tenant(db, tenant_key).id
-        made = xapi.create_key(
-            db,
-            tenant_id=tenant_id,
-            name=name,
-            scopes=scopes,
-            now=moment,
-            expires_at=_end_of(expires) if expires else moment + timedelta(days=days) if days else None,
-            part=xapi.read_slice({member: values for member, values in lists.items() if values}),
+        access = access_of(db, tenant_key)
+        made = access.create_key(
+            name,
+            scopes,
+            part=part_of(verbs=verbs, activities=activities),
+            pepper=lrs_pepper(settings.secret_key),
+            expires_at=_end_of(expires) if expires else access.now + timedelta(days=days) if days else None,
             pseudonymous=pseudonymous,
             requests_per_minute=per_minute,
-            pepper=lrs_pepper(settings.secret_key),
         )
-        _audit(db, "lrs_key.created", tenant_id, made.key, name=name, scopes=" ".join(scopes))
     _print_new(made, as_json=as_json)
 
 
@@ -88,10 +80,9 @@ def create(  # noqa: PLR0917  click passes them by name
 def list_keys(tenant_key: str, *, as_json: bool) -> None:
     """List an agency's credentials, without secrets, with what they did in the last 30 days."""
     with transaction() as (db, _):
-        tenant_id = get_tenant(db, tenant_key).id
-        today = now().date()
-        volumes = xapi.volumes_of(db, tenant_id=tenant_id, since=today - timedelta(days=29), until=today)
-        rows = [_row(view, [volume for volume in volumes if volume.key == view.key]) for view in xapi.list_keys(db, tenant_id=tenant_id)]
+        access = access_of(db, tenant_key)
+        used = access.use_by_key()
+        rows = [_row(view, used.get(view.key, Use())) for view in xapi.list_keys(db, tenant_id=access.tenant_id)]
     if as_json:
         print_json(rows)
     else:
@@ -113,16 +104,8 @@ def list_keys(tenant_key: str, *, as_json: bool) -> None:
 def rotate(key: str, tenant_key: str, overlap_hours: int, *, as_json: bool) -> None:
     """Give a credential a new secret, printed once; the present one works on for a while."""
     with transaction() as (db, settings):
-        tenant_id = get_tenant(db, tenant_key).id
-        made = xapi.rotate_key(
-            db,
-            tenant_id=tenant_id,
-            key=key,
-            now=now(),
-            overlap=timedelta(hours=overlap_hours),
-            pepper=lrs_pepper(settings.secret_key),
-        )
-        _audit(db, "lrs_key.rotated", tenant_id, key, overlap_hours=overlap_hours)
+        pepper = lrs_pepper(settings.secret_key)
+        made = access_of(db, tenant_key).rotate_key(key, overlap=timedelta(hours=overlap_hours), pepper=pepper)
     _print_new(made, as_json=as_json)
 
 
@@ -132,9 +115,7 @@ def rotate(key: str, tenant_key: str, overlap_hours: int, *, as_json: bool) -> N
 def revoke(key: str, tenant_key: str) -> None:
     """Revoke a credential at once."""
     with transaction() as (db, _):
-        tenant_id = get_tenant(db, tenant_key).id
-        xapi.revoke_key(db, tenant_id=tenant_id, key=key, now=now())
-        _audit(db, "lrs_key.revoked", tenant_id, key)
+        access_of(db, tenant_key).revoke_key(key)
     click.echo("revoked")
 
 
@@ -154,10 +135,6 @@ def refused(tenant_key: str, only: str | None, limit: int, *, as_json: bool) -> 
         print_rows(rows, ["at", "key", "method", "resource", "status", "code", "rule", "place"])
 
 
-def _audit(db: Session, event: str, tenant_id: int, key: str, **details: Any) -> None:
-    append_audit(db, event=event, actor="command", now=now(), tenant_id=tenant_id, details={"key": key, **details})
-
-
 def _print_new(made: xapi.NewKey, *, as_json: bool) -> None:
     if as_json:
         print_json({"key": made.key, "secret": made.secret})
@@ -165,7 +142,7 @@ def _print_new(made: xapi.NewKey, *, as_json: bool) -> None:
         click.echo(f"key     {made.key}\nsecret  {made.secret}\nKeep the secret now; it is not stored.")
 
 
-def _row(view: xapi.KeyView, volumes: Sequence[xapi.Volume]) -> dict[str, Any]:
+def _row(view: xapi.KeyView, use: Use) -> dict[str, Any]:
     """One credential as a line of the list."""
     moments = {
         "last_used_at": view.last_used_at,
@@ -180,7 +157,9 @@ def _row(view: xapi.KeyView, volumes: Sequence[xapi.Volume]) -> dict[str, Any]:
         "slice": view.slice.to_json(),
         "pseudonymous": view.pseudonymous,
         "requests_per_minute": view.requests_per_minute,
-        **{name: sum(getattr(volume, name) for volume in volumes) for name in ("requests", "written", "read")},
+        "requests": use.requests,
+        "written": use.written,
+        "read": use.read,
         **{name: rfc3339(moment) if moment else None for name, moment in moments.items()},
     }
 

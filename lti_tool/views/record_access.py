@@ -1,6 +1,6 @@
 """Who gets and gives statements: credentials, feeds, and the stores and webhooks that statements are sent on to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,10 @@ import xapi.api as xapi
 from kernel.errors import KaonaError, NotFound
 from lti_tool.errors import status_of
 from lti_tool.keys import lrs_pepper
-from lti_tool.models.audit import append_audit
 from lti_tool.web.current import this_app
 from lti_tool.web.principal import Role, require
-from lti_tool.workflows import records
+from lti_tool.workflows.record_access import RecordAccess, Use, part_of
+from lti_tool.workflows.records import FilterInvalid
 
 OVERLAP = timedelta(days=1)
 """How long the former secret works on after a rotation."""
@@ -47,19 +47,14 @@ def create_key() -> str | tuple[str, int]:
 @require(Role.ADMINISTRATOR)
 def rotate_key() -> str:
     """A new secret; the former one works on for a day."""
-    key = request.form.get("key", "")
-    made = xapi.rotate_key(g.db, tenant_id=g.principal.tenant_id, key=key, now=g.now, overlap=OVERLAP, pepper=_pepper())
-    _note("lrs_key.rotated", key=key)
-    return _keys(made=made)
+    return _keys(made=_access().rotate_key(request.form.get("key", ""), overlap=OVERLAP, pepper=_pepper()))
 
 
 @blueprint.post("/keys/revoke")
 @require(Role.ADMINISTRATOR)
 def revoke_key(launch: UUID) -> Response:
     """Ends a credential at once."""
-    key = request.form.get("key", "")
-    xapi.revoke_key(g.db, tenant_id=g.principal.tenant_id, key=key, now=g.now)
-    _note("lrs_key.revoked", key=key)
+    _access().revoke_key(request.form.get("key", ""))
     return redirect(url_for("records.access.keys", launch=launch), code=303)
 
 
@@ -76,9 +71,7 @@ def feeds() -> str:
 @require(Role.ADMINISTRATOR)
 def remove_feed(launch: UUID) -> Response:
     """Forgets a feed and its cursor."""
-    name = request.form.get("name", "")
-    xapi.remove_feed(g.db, tenant_id=g.principal.tenant_id, name=name)
-    _note("feed.removed", name=name)
+    _access().remove_feed(request.form.get("name", ""))
     return redirect(url_for("records.access.feeds", launch=launch), code=303)
 
 
@@ -96,26 +89,22 @@ def pushes() -> str:
 @require(Role.ADMINISTRATOR)
 def change_push(launch: UUID) -> Response:
     """Pauses a forward, lets it go on, or has what was refused tried again."""
-    who: dict[str, Any] = {"tenant_id": g.principal.tenant_id, "name": request.form.get("name", ""), "now": g.now}
-    act = request.form.get("act", "")
-    if act == "pause":
-        event = "forward.paused"
-        xapi.pause_push(g.db, **who)
-    elif act == "resume":
-        event = "forward.resumed"
-        xapi.resume_push(g.db, **who)
-    elif act == "retry":
-        event = "forward.retried"
-        xapi.retry_set_aside(g.db, **who)
-    else:
+    access = _access()
+    acts: Mapping[str, Callable[[str], object]] = {
+        "pause": access.pause_push,
+        "resume": access.resume_push,
+        "retry": access.retry_set_aside,
+    }
+    act = acts.get(request.form.get("act", ""))
+    if act is None:
         raise NotFound
-    _note(event, name=who["name"])
+    act(request.form.get("name", ""))
     return redirect(url_for("records.access.pushes", launch=launch), code=303)
 
 
 def key_values(
     found: Sequence[xapi.KeyView],
-    used: Mapping[str, tuple[int, int]],
+    used: Mapping[str, Use],
     *,
     made: xapi.NewKey | None = None,
     fault: KaonaError | None = None,
@@ -123,7 +112,7 @@ def key_values(
 ) -> dict[str, Any]:
     """What the page of credentials shows.
 
-    used    statements written and read in the last 30 days, by key
+    used    what each did in the last 30 days, by key
     made    a secret that is shown this once
     given   what was typed, when it was refused
     """
@@ -150,7 +139,7 @@ def push_values(found: Sequence[xapi.PushView], aside: Mapping[str, Sequence[xap
 
 def _keys(**shown: Any) -> str:
     found = xapi.list_keys(g.db, tenant_id=g.principal.tenant_id)
-    used = records.used_by_key(g.db, g.principal, now=g.now)
+    used = _access().use_by_key()
     back = url_for("records.access.keys", launch=g.principal.launch_uuid)
     return render_template("records/keys.html", **key_values(found[::-1], used, **shown), back_path=back)
 
@@ -160,27 +149,20 @@ def _created() -> xapi.NewKey:
     form = request.form
     days = form.get("days", "").strip()
     if days and not (days.isdecimal() and 0 < int(days) <= MAX_DAYS):
-        raise records.FilterInvalid(reason=days[:20])
-    lists = {name: form.get(name, "").split() for name in ("verbs", "activities")}
-    made = xapi.create_key(
-        g.db,
-        tenant_id=g.principal.tenant_id,
-        name=form.get("name", "").strip(),
-        scopes=form.getlist("scope"),
-        now=g.now,
-        expires_at=g.now + timedelta(days=int(days)) if days else None,
-        part=xapi.read_slice({name: values for name, values in lists.items() if values}, "/slice"),
-        pseudonymous=form.get("pseudonymous") == "yes",
+        raise FilterInvalid(reason=days[:20])
+    return _access().create_key(
+        form.get("name", "").strip(),
+        form.getlist("scope"),
+        part=part_of(verbs=form.get("verbs", "").split(), activities=form.get("activities", "").split(), place="/slice"),
         pepper=_pepper(),
+        expires_at=g.now + timedelta(days=int(days)) if days else None,
+        pseudonymous=form.get("pseudonymous") == "yes",
     )
-    _note("lrs_key.created", key=made.key, scopes=" ".join(form.getlist("scope")))
-    return made
+
+
+def _access() -> RecordAccess:
+    return RecordAccess(g.db, g.principal.tenant_id, f"user:{g.principal.user_id}", g.now)
 
 
 def _pepper() -> bytes:
     return lrs_pepper(this_app().secret)
-
-
-def _note(event: str, **details: str) -> None:
-    actor = f"user:{g.principal.user_id}"
-    append_audit(g.db, event=event, actor=actor, now=g.now, tenant_id=g.principal.tenant_id, details=details)

@@ -101,16 +101,6 @@ def volumes(db: Session, principal: Principal, *, now: datetime, n_days: int) ->
     return Volumes(days, tuple(xapi.count_by_day(db, tenant_id=principal.tenant_id, days=days)), by_verb)
 
 
-def used_by_key(db: Session, principal: Principal, *, now: datetime, n_days: int = 30) -> dict[str, tuple[int, int]]:
-    """Statements written and read by each key in the last days."""
-    used: dict[str, tuple[int, int]] = {}
-    today = now.date()
-    for volume in xapi.volumes_of(db, tenant_id=principal.tenant_id, since=today - timedelta(days=n_days), until=today):
-        written, read = used.get(volume.key, (0, 0))
-        used[volume.key] = (written + volume.written, read + volume.read)
-    return used
-
-
 def _midnight(day: str) -> datetime:
     try:
         found = date.fromisoformat(day)

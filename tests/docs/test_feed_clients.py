@@ -18,7 +18,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 import xapi.models  # noqa: F401  the fixture `database` makes the tables of every metadata that is known
-from kernel.clock import system_clock
+from kernel.clock import BANGKOK, system_clock
 from xapi import api, exports, feeds
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def shop(database, now, tmp_path):
         "KAONA_FEED": f"http://127.0.0.1:{server.server_port}/xapi/feeds/warehouse",
         "KAONA_KEY": key.key,
         "KAONA_SECRET": key.secret,
-        "DAY": f"{system_clock():%Y-%m-%d}",
+        "DAY": f"{system_clock().astimezone(BANGKOK):%Y-%m-%d}",
     }
     started = []
 

@@ -15,6 +15,7 @@ from lti_tool.web.principal import Role
 from lti_tool.workflows.erasure import Receipt, Request
 from lti_tool.workflows.lrs_import import FaultView, ImportView
 from lti_tool.workflows.people import IdentifierInvalid, KnownPerson, ToolUser
+from lti_tool.workflows.record_access import Use
 from lti_tool.workflows.records import FilterInvalid, Volumes
 from tests.pages.platform_states import LMS, VIEW
 
@@ -76,7 +77,7 @@ def record_states(state: Any, now: datetime, launch: UUID) -> Iterator[Any]:
         key("Old", now, revoked_at=now - timedelta(days=3)),
         key("Past", now, expires_at=now - timedelta(days=1)),
     ]
-    used = {keys[0].key: (12_345, 0), keys[1].key: (0, 98_765)}
+    used = {keys[0].key: Use(written=12_345), keys[1].key: Use(read=98_765)}
     refused = [
         xapi.Refusal(now, keys[0].key, "POST", "statements", 400, "statement_invalid", "one_ifi", "/3/actor"),
         xapi.Refusal(now, keys[1].key, "POST", "statements", 409, "statement_conflict", None, None),
