@@ -12,6 +12,7 @@ import xapi.api as xapi
 from kernel.clock import Clock, system_clock
 from kernel.db import Database
 from kernel.http import GuardedClient
+from kernel.per_minute import PerMinute
 from lti_tool import errors, health, logs, openapi
 from lti_tool.keys import lrs_pepper
 from lti_tool.lti.tenants import find_tenant_id
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock,
     app.settings = settings
     app.clock = clock
     app.secret = settings.secret_key
+    app.requests = PerMinute()
     app.database = database or Database(settings.resolved_database_url, pool_size=settings.pool_size, replica_url=settings.replica_url)
     app.config.update(MAX_CONTENT_LENGTH=MAX_CONTENT_LENGTH, MAX_FORM_MEMORY_SIZE=MAX_CONTENT_LENGTH, SEND_FILE_MAX_AGE_DEFAULT=86_400)
     app.wsgi_app = PathSessions(app.wsgi_app)  # type: ignore[method-assign]

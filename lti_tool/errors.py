@@ -20,6 +20,9 @@ from lti_tool.web.headers import allow_framing_by
 
 log = structlog.get_logger()
 
+RETRY_AFTER_SECONDS = {429: 60, 503: 5}
+"""Answers that ask for the same request again, and after how long where the refusal does not say."""
+
 
 class Unavailable(KaonaError):
     """The database is away or full: nothing was stored, the same request may be sent again."""
@@ -98,8 +101,8 @@ def answer(error: KaonaError) -> Response:
         )
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
-    if status == Unavailable.status:
-        response.headers["Retry-After"] = "5"
+    if status in RETRY_AFTER_SECONDS:
+        response.headers["Retry-After"] = str(error.details.get("retry_after", RETRY_AFTER_SECONDS[status]))
     return response
 
 

@@ -107,6 +107,12 @@ class Settings(BaseModel):
         description="Redis in which all processes count requests together (`redis://host:6379/0`), by the extra `redis`; "
         "empty: each counts for itself.",
     )
+    requests_per_minute: int = Field(
+        default=600,
+        ge=0,
+        le=1_000_000,
+        description="Requests to the pages of one launch in a minute, in each web process; 0 for no bound.",
+    )
     lrs_requests_per_minute: int = Field(
         default=60_000,
         ge=0,

@@ -3,15 +3,14 @@
 By credential, never by address: a whole agency stands behind one. When Redis is away each process counts alone; nothing is refused for it.
 """
 
-import threading
 import time
 from datetime import datetime
 from typing import Any, Final
 from zlib import crc32
 
+from kernel.per_minute import WINDOW_SECONDS, PerMinute, seconds_to_next_minute
 from xapi.errors import Throttled
 
-WINDOW_SECONDS: Final = 60
 WRONG_TRIES: Final = 20
 """Wrong secrets for one credential in a minute; the right one passes all the same, so that nobody can lock out its owner."""
 REDIS_SECONDS: Final = 0.2
@@ -33,9 +32,7 @@ class Throttle:
         self._per_minute = per_minute
         self._shared = _shared_counter(redis_url) if redis_url else None
         self._away_until = 0.0
-        self._lock = threading.Lock()
-        self._minute = 0
-        self._counts: dict[str, int] = {}
+        self._here = PerMinute()
 
     def pass_one(self, key: str, now: datetime, *, per_minute: int | None = None) -> None:
         """Counts a request of a credential; `per_minute`: its own bound. Raises Throttled."""
@@ -48,22 +45,13 @@ class Throttle:
         self._count(f"wrong {crc32(key.encode()) % _PLACES}", WRONG_TRIES, now)
 
     def _count(self, name: str, bound: int, now: datetime) -> None:
-        second = int(now.timestamp())
-        minute = second // WINDOW_SECONDS
-        count = self._count_shared(f"{minute} {name}") if self._shared is not None else None
+        count = self._count_shared(name, now) if self._shared is not None else None
         if count is None:
-            count = self._count_here(name, minute)
+            count = self._here.count(name, now)
         if count > bound:
-            raise Throttled(seconds=WINDOW_SECONDS - second % WINDOW_SECONDS, is_first=count == bound + 1)
+            raise Throttled(seconds=seconds_to_next_minute(now), is_first=count == bound + 1)
 
-    def _count_here(self, name: str, minute: int) -> int:
-        with self._lock:
-            if minute != self._minute:
-                self._minute, self._counts = minute, {}
-            self._counts[name] = count = self._counts.get(name, 0) + 1
-            return count
-
-    def _count_shared(self, name: str) -> int | None:
+    def _count_shared(self, name: str, now: datetime) -> int | None:
         """The count in Redis; None while it is away."""
         from limits.errors import StorageError  # noqa: PLC0415  loaded with a Redis only
 
@@ -71,7 +59,8 @@ class Throttle:
             return None
         try:
             assert self._shared is not None
-            return int(self._shared.incr(f"kaona lrs {name}", WINDOW_SECONDS))
+            minute = int(now.timestamp()) // WINDOW_SECONDS
+            return int(self._shared.incr(f"kaona lrs {minute} {name}", WINDOW_SECONDS))
         except StorageError:
             self._away_until = time.monotonic() + AWAY_SECONDS
             return None

@@ -456,6 +456,21 @@ class TicketSpent(LtiRefused):
     }
 
 
+class TooManyRequests(KaonaError):
+    """The pages of one launch were asked for more often in a minute than people do; nothing of this request was done.
+
+    retry_after   seconds until they answer again
+    """
+
+    code = "too_many_requests"
+    status: ClassVar[int] = 429
+    message: ClassVar = {"th": "มีคำขอจากหน้านี้ถี่เกินไป", "en": "There were too many requests from this page."}
+    way_on: ClassVar = {
+        "th": "สิ่งที่บันทึกแล้วยังอยู่ครบ โปรดรอ {retry_after} วินาทีแล้วลองอีกครั้ง",
+        "en": "Everything that was saved is kept. Please wait {retry_after} seconds and try again.",
+    }
+
+
 class SessionMissing(KaonaError):
     """No session cookie of ours, or one that names no living session."""
 

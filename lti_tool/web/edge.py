@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.ids import new_token
+from kernel.per_minute import PerMinute
 from lti_tool.settings import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -84,6 +85,8 @@ class KaonaApp(Flask):
     clock: Clock
     secret: bytes
     """The installation's secret, read once."""
+    requests: PerMinute
+    """To the pages of each launch."""
 
     def dispatch_request(self) -> Response:
         """Runs the view inside the request's one transaction and commits before the answer leaves."""

@@ -12,7 +12,8 @@ from flask import g, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.errors import NotFound
-from lti_tool.lti.errors import SessionMissing
+from kernel.per_minute import seconds_to_next_minute
+from lti_tool.lti.errors import SessionMissing, TooManyRequests
 from lti_tool.lti.sessions import TOUCH_EVERY, LiveLaunch, find_live_launch, touch_session
 from lti_tool.lti.vocabulary import Role
 from lti_tool.web import cookies
@@ -60,7 +61,7 @@ def require(*roles: Role) -> Callable[[View], View]:
 
     The view's path holds `<uuid:launch>`; the view takes it only if it wants it. On a write the request must come from a
     page of that launch.
-    Raises   SessionMissing, OtherPerson, ForeignRequest, and NotFound for a wrong role or an unknown launch
+    Raises   SessionMissing, OtherPerson, ForeignRequest, TooManyRequests, and NotFound for a wrong role or an unknown launch
     """
     allowed = frozenset(roles)
 
@@ -70,6 +71,7 @@ def require(*roles: Role) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*arguments: Any, launch: UUID, **named: Any) -> Any:
             g.principal = read_principal(launch)
+            _pass_one(launch)
             if allowed and not allowed & g.principal.roles:
                 log.info("right_missing", launch=str(launch), user=g.principal.user_id, needs=sorted(allowed))
                 raise NotFound
@@ -100,6 +102,14 @@ def read_principal(launch: UUID) -> Principal:
     if g.now - live.seen_at >= TOUCH_EVERY:
         _touch(token)
     return _principal(live)
+
+
+def _pass_one(launch: UUID) -> None:
+    """Counts a request to the pages of a launch; never by address: a whole agency stands behind one. Raises TooManyRequests."""
+    app = this_app()
+    bound = app.settings.requests_per_minute
+    if bound and app.requests.count(launch.hex, g.now) > bound:
+        raise TooManyRequests(retry_after=seconds_to_next_minute(g.now))
 
 
 def _touch(token: str) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kernel.db import Database
+import lti_tool.models  # noqa: F401  all tables
+from kernel.db import Base, Database
 from lti_tool.app import create_app
 from lti_tool.settings import Settings
 from lti_tool.web.principal import roles_of
+from xapi.models import metadata as xapi_metadata
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/security.md").read_text()
@@ -91,6 +93,52 @@ def test_v8_the_table_of_rights_is_that_of_the_pages(tmp_path: Path):
 
     assert said - {("steward", "privacy")} == found - BESIDE
     assert of_its_own == {"platforms.check"}  # it asks for the right within its first transaction
+
+
+CRYPTOGRAPHY = {"cryptography", "hashlib", "hmac", "joserfc", "secrets", "ssl"}
+
+
+def importing(names: set[str]) -> set[str]:
+    """Modules of production that import one of these packages, or such a name from anywhere."""
+    found = set()
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            if not module.startswith("lti_tool.dev."):
+                for node in ast.walk(ast.parse(path.read_text())):
+                    if isinstance(node, ast.Import) and names & {alias.name.partition(".")[0] for alias in node.names}:
+                        found.add(module)
+                    if isinstance(node, ast.ImportFrom) and names & {(node.module or "").partition(".")[0], *(a.name for a in node.names)}:
+                        found.add(module)
+    return found
+
+
+def test_v11_the_inventory_of_cryptography_is_that_of_the_code():
+    assert listed("cryptography") == importing(CRYPTOGRAPHY)
+
+
+def test_v13_the_list_of_who_calls_other_systems_is_that_of_the_code():
+    assert listed("calls") == importing({"GuardedClient"})
+
+
+def test_v14_every_table_has_a_class():
+    assert listed("data") == set(Base.metadata.tables) | set(xapi_metadata.tables)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("Keys and algorithms", "rotate-keys"),
+        ("Keys and algorithms", "What to do when a secret is out"),
+        ("Bounds", "Costly work"),
+        ("Bounds", "judged together"),
+        ("What the tool talks to", "a host of its own"),
+        ("What the tool talks to", "If one of them is away"),
+        ("Parts of others", "within 7 days"),
+    ],
+)
+def test_v15_the_page_holds_what_has_to_be_written_down(section: str, said: str):
+    assert said in PAGE.split(f"## {section}\n")[1].split("\n## ")[0]
 
 
 BESIDE = {("learner", "designer"), ("designer", "resource")}

@@ -177,6 +177,62 @@ def test_q45_both_spellings_of_a_role_mean_the_same(course: Course):
     assert roles == {"t-1": ["instructor"], "a": ["learner"], "b": ["learner"], "c": ["instructor"], "d": ["instructor"]}
 
 
+PERSON = "http://purl.imsglobal.org/vocab/lis/v2/institution/person#"
+SHAPES = {
+    "canvas": [
+        {
+            "status": "Active", "name": "Sienna Howell", "picture": "https://p/50.png", "given_name": "Sienna", "family_name": "Howell",
+            "email": "showell@school.edu", "lis_person_sourcedid": "1238.8763.00", "user_id": "535fa085f22b4655f48cd5a36a9215f64c062838",
+            "lti11_legacy_user_id": "535fa085f22b4655f48cd5a36a9215f64c062838", "roles": [LEARNER],
+            "message": [{v.MESSAGE_TYPE: "LtiResourceLinkRequest", "locale": "en", "https://www.instructure.com/canvas_user_id": 1}],
+        },
+        {"status": "Active", "user_id": "u-2", "roles": [f"{PERSON}Administrator", INSTRUCTOR], "message": []},
+    ],
+    "blackboard": [
+        {
+            "status": "Active", "name": "Sienna Howell", "given_name": "Sienna", "family_name": "Howell", "email": "s@example.com",
+            "user_id": "b317a895e7f64796a3fd01bb18a61d65", "lis_person_sourcedid": "student-acc", "roles": [LEARNER, f"{PERSON}Student"],
+        },
+        {"status": "Active", "user_id": "u-2", "roles": [INSTRUCTOR, f"{PERSON}Faculty"]},
+    ],
+    "brightspace": [
+        {
+            "status": "Active", "name": "Sienna Howell", "email": "s@example.com", "roles": [f"{PERSON}Student", "Learner"],
+            "user_id": "9f8e7d6c-0000-4000-8000-123456789abc_5", "lis_person_sourcedid": "D2L:5",
+        },
+        {"status": "Active", "user_id": "u-2", "roles": [f"{PERSON}Instructor", "Instructor"]},
+    ],
+    "sakai": [
+        {
+            "status": "Active", "lti11_legacy_user_id": "92563498", "user_id": "s:92563498", "lis_person_sourcedid": "student01",
+            "name": "Sienna Howell", "given_name": "Sienna", "family_name": "Howell", "email": "s@example.com", "roles": [LEARNER],
+            "group_enrollments": [{"group_id": "7"}], "sakai_ext": {"sakai_role": "access", "sakai_groups": [{"id": "7", "title": "A"}]},
+        },
+        {"status": "Active", "user_id": "u-2", "roles": [INSTRUCTOR], "sakai_ext": {"sakai_role": "maintain"}},
+    ],
+    "open edx": [
+        {"user_id": "8e2a4f66-6a41-4c0b-b34c-5a2a7e2b7a10", "roles": [LEARNER], "name": "Sienna Howell", "picture": "https://p/50.jpg"},
+        {"user_id": "u-2", "roles": [LEARNER, INSTRUCTOR]},
+    ],
+}  # fmt: skip
+"""A learner and a teacher as other platforms list them, by their public documents and sources."""
+
+
+@pytest.mark.parametrize("product", SHAPES)
+def test_members_are_read_in_the_shape_of_each_platform(course: Course, product: str):
+    learner, teacher = SHAPES[product]
+    course.has(learner, next="?Id=1&start=1&limit=1")
+    course.has(teacher, at="?Id=1&start=1&limit=1")
+
+    assert course.read() == ["done"]
+
+    people, enrolled = {user.sub: user for user in course.tool.rows(models.User)}, course.enrolments()
+    assert course.present == {"t-1", learner["user_id"], "u-2"}
+    assert people[learner["user_id"]].display_name == "Sienna Howell"
+    assert enrolled[learner["user_id"]].roles == ["learner"]
+    assert "instructor" in enrolled["u-2"].roles
+
+
 def test_q45_who_came_as_an_instructor_is_never_made_a_learner_by_the_roster(course: Course):
     course.launch("non-editing", f"{v.MEMBERSHIP}/Instructor#TeachingAssistant")
     course.has(member("non-editing", "Learner"), member("new", "Learner"))

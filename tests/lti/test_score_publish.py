@@ -37,7 +37,7 @@ class Sender:
 
     def enqueue(self, given: float = 70.0, maximum: float = 100.0, comment: str | None = "ผ่าน") -> None:
         with self.tool.database.transaction() as db:
-            (line_item,), (user,) = db.scalars(select(models.LineItem)), db.scalars(select(models.User))
+            [*_, line_item], (user,) = db.scalars(select(models.LineItem).order_by(models.LineItem.id)), db.scalars(select(models.User))
             score_publish.enqueue_score(
                 db, line_item=line_item, user=user, score_given=given, score_maximum=maximum, comment=comment, now=self.tool.moment.now
             )
@@ -90,6 +90,31 @@ def test_s13_a_score_reaches_its_column_with_all_that_a_gradebook_needs(sender: 
         "gradingProgress": "FullyGraded", "timestamp": "2026-11-22T02:30:00Z",
     }  # fmt: skip
     assert (sender.score.state, sender.score.sent_at, sender.items[0].state) == ("sent", sender.tool.moment.now, "done")
+
+
+@pytest.mark.parametrize(
+    ("line_item", "answer"),
+    [
+        (
+            "/api/lti/courses/5/line_items/2",
+            Answer(200, b'{"resultUrl": "https://canvas.example/api/lti/courses/5/line_items/2/results/1"}'),
+        ),
+        ("/learn/api/v1/lti/courses/_4_1_/lineItems/_13_1_", Answer(204)),
+        ("/d2l/api/lti/ags/2.0/deployment/5b/orgunit/6609/lineitems/0b7d/lineitem", Answer(200)),
+        ("/imsblis/lti13/lineitem/content:18/9", Answer(200)),
+        ("/api/lti_consumer/v1/lti/1/lti-ags/2", Answer(201, b'{"timestamp": "2026-11-22T02:30:00Z", "scoreGiven": 70.0}')),
+    ],
+    ids=["canvas", "blackboard", "brightspace", "sakai", "open edx"],
+)
+def test_a_score_reaches_the_column_of_each_platform_by_its_own_address(sender: Sender, line_item: str, answer: Answer):
+    platform = sender.tool.platform
+    platform.answers[f"{line_item}/scores"] = lambda _: answer
+    sender.tool.launched(**{v.AGS_ENDPOINT: {"scope": sorted(v.AGS_SCOPES), "lineitem": f"{platform.url}{line_item}"}})
+    sender.enqueue()
+
+    assert sender.work() == ["done"]
+    (call,) = [call for call in platform.calls if call.path.endswith("/scores")]
+    assert (call.path, call.headers["content-type"]) == (f"{line_item}/scores", "application/vnd.ims.lis.v1.score+json")
 
 
 def test_q35_the_token_is_asked_for_by_an_assertion_that_our_key_set_proves(sender: Sender):
@@ -198,7 +223,13 @@ def results(given: float, maximum: float = 100.0, sub: str = "u-1") -> Answer:
     return Answer(body=json.dumps([{"userId": sub, "resultScore": given, "resultMaximum": maximum}]).encode())
 
 
-@pytest.mark.parametrize("held", [results(70.0), results(14.7, 21.0)])
+CANVAS_RESULT = {
+    "id": "https://canvas.example/results/1", "scoreOf": "https://canvas.example/line_items/2", "userId": "u-1", "resultScore": 35,
+    "resultMaximum": 50, "comment": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("held", [results(70.0), results(14.7, 21.0), Answer(body=json.dumps([CANVAS_RESULT]).encode())])
 def test_s14_q38_a_409_with_an_equal_result_is_done(sender: Sender, held: Answer):
     sender.tool.platform.answers[SCORES] = lambda _: Answer(409)
     sender.tool.platform.answers[RESULTS] = lambda _: held

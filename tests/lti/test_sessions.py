@@ -254,3 +254,19 @@ def test_every_answer_carries_the_headers_of_safety(tool: Tool):
         assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "same-origin")
         assert "no-store" in headers["Cache-Control"]
         assert "X-Frame-Options" not in headers
+
+
+def test_s30_the_pages_of_one_launch_answer_so_often_in_a_minute_and_those_of_others_go_on(tool: Tool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tool.app, "settings", tool.app.settings.model_copy(update={"requests_per_minute": 3}))
+    other = tool.new_browser()
+    launch, others = tool.launched(), tool.launched(other, sub="u-2")
+
+    statuses = [look(tool, launch).status_code for _ in range(4)]
+    refused = look(tool, launch)
+
+    assert statuses == [200, 200, 200, 429]
+    assert code_of(refused) == "too_many_requests"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert look(tool, others, browser=other).status_code == 200
+    tool.moment.pass_by(seconds=int(refused.headers["Retry-After"]))
+    assert look(tool, launch).status_code == 200

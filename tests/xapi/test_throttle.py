@@ -118,7 +118,7 @@ def test_made_up_names_do_not_fill_the_memory():
         except Throttled:
             continue
 
-    assert len(one._counts) <= throttle._PLACES
+    assert len(one._here) <= throttle._PLACES
 
 
 def test_counts_of_a_past_minute_are_forgotten():
@@ -127,7 +127,7 @@ def test_counts_of_a_past_minute_are_forgotten():
         assert is_let_in(one, f"key {n}")
     assert is_let_in(one, moment=NOW + timedelta(minutes=1))
 
-    assert len(one._counts) == 1
+    assert len(one._here) == 1
 
 
 def test_many_threads_are_counted_as_one():
