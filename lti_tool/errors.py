@@ -15,7 +15,7 @@ from lti_tool.lti.errors import LaunchTooLarge
 from lti_tool.lti.return_url import with_messages
 from lti_tool.lti.storage import find_frame_origins
 from lti_tool.web.current import this_app
-from lti_tool.web.edge import KaonaApp, is_database_away, reference
+from lti_tool.web.edge import KaonaApp, error_code, is_database_away, reference
 from lti_tool.web.headers import allow_framing_by
 
 log = structlog.get_logger()
@@ -139,7 +139,7 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
 
 def _any_error(error: Exception) -> Response:
     if is_database_away(error):
-        log.error("database_away", reference=reference(), kind=type(error).__name__)
+        log.error("database_away", reference=reference(), kind=type(error).__name__, code=error_code(error))
         return answer(Unavailable())
     log.error("unexpected", reference=reference(), path=request.path, exc_info=error)
     return answer(Unexpected())

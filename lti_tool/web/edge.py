@@ -124,3 +124,9 @@ def reference() -> str:
 def is_database_away(error: BaseException) -> bool:
     """Whether an error says that the database cannot be reached or is out of connections or disk: try again later."""
     return isinstance(error, PoolTimeoutError | OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def error_code(error: BaseException) -> str | None:
+    """The database's own code of an error, `SQLITE_BUSY` or an SQLSTATE: it says what is wrong and holds no data."""
+    origin = getattr(error, "orig", None)
+    return getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None)

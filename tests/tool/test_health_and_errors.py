@@ -1,3 +1,6 @@
+import sqlite3
+from contextlib import closing
+
 import orjson
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -103,6 +106,22 @@ def test_a_database_that_is_away_is_told_in_words_with_a_time_to_come_back(app):
     assert answer.status_code == 503
     assert answer.json["error"]["code"] == "unavailable"
     assert answer.headers["Retry-After"] == "5"
+
+
+def test_the_log_names_the_databases_own_code_and_none_of_its_words(app, capsys):
+    @app.get("/test-missing")
+    @without_transaction
+    def missing():
+        with closing(sqlite3.connect(":memory:")) as db:
+            try:
+                db.execute("SELECT secret_word FROM nowhere")
+            except sqlite3.OperationalError as error:
+                raise OperationalError("SELECT secret_word", {}, error) from error
+
+    assert app.test_client().get("/test-missing").status_code == 503
+    log = capsys.readouterr().err
+    assert '"code":"SQLITE_ERROR"' in log
+    assert "secret_word" not in log
 
 
 def test_a_fault_of_ours_shows_a_reference_and_no_trace_and_the_log_has_it(app, capsys):
