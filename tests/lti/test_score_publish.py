@@ -23,6 +23,8 @@ from lti_tool.lti.ags import ScoreInvalid, results_url, scores_url
 from lti_tool.lti.services import AccessTokens
 from tests.lti.lti_world import CLIENT_ID, TOOL, Answer, Call, Tool
 
+pytestmark = pytest.mark.one_database
+
 SCORES, RESULTS = "/items/1/lineitem/scores", "/items/1/lineitem/results"
 
 

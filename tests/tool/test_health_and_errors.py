@@ -10,6 +10,8 @@ from lti_tool.app import create_app
 from lti_tool.settings import Settings
 from lti_tool.web.edge import without_transaction
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.fixture
 def app(migrated_database, installation, now):

@@ -11,6 +11,8 @@ from kernel.errors import NotFound
 from xapi import api
 from xapi.errors import RequestInvalid
 
+pytestmark = pytest.mark.one_database
+
 HEADERS = ("X-Experience-API-Version", "X-Experience-API-Consistent-Through")
 V2 = {"X-Experience-API-Version": "2.0.0"}
 
