@@ -6,15 +6,15 @@ fit their model) each kind checks in `contradictions`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 from typing_extensions import override
 
 from assessment.documents import Key, Shape, Text, Texts, checksum, faults_of, join_place, repeated
 from assessment.errors import BankInvalid, Fault, InvalidItemParams
-from assessment.irt import ItemParams, params_of
-from assessment.scoring import parse_number
+from assessment.irt import ItemParams, mean_step, params_of
+from assessment.scoring import most_points, parse_number
 from assessment.thai_text import fold
 
 Contradiction = tuple[str, str]
@@ -31,18 +31,36 @@ class Option(Shape):
 
 
 class Params(Shape):
-    """Item parameters; what the model does not free may be left out."""
+    """Item parameters; what the model does not free may be left out, and so may b where there are steps."""
 
-    model: Literal["rasch", "2pl", "3pl"]
+    model: Literal["rasch", "2pl", "3pl", "gpcm"]
     a: float = 1.0
     b: float
     c: float = 0.0
+    steps: Annotated[list[float], Field(default_factory=list, max_length=12)]
+    """Of partial credit, logits: one a point."""
     se_a: float | None = None
     se_b: float | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_b(cls, given: Any) -> Any:
+        """B of partial credit is the mean of its steps."""
+        steps = given.get("steps") if isinstance(given, dict) else None
+        if not isinstance(steps, list) or not steps or "b" in given or not all(isinstance(step, int | float) for step in steps):
+            return given
+        return {**given, "b": mean_step(steps)}
+
     def values(self) -> ItemParams:
         """Parameters for the engine. Raises InvalidItemParams."""
-        return params_of(self.model, a=self.a, b=self.b, c=self.c)
+        return params_of(self.model, a=self.a, b=self.b, c=self.c, steps=self.steps)
+
+
+class TestletPart(Shape):
+    """The items that come together with this one, and where it stands among them."""
+
+    key: Key
+    place: Annotated[int, Field(ge=1, le=50)]
 
 
 class _Item(Shape):
@@ -51,9 +69,14 @@ class _Item(Shape):
     topic: Texts
     params: Params
     time_guide_seconds: Annotated[int, Field(ge=5, le=3600)]
+    time_limit_seconds: Annotated[int, Field(ge=5, le=3600)] | None = None
+    """What the item may take, whatever its form says."""
     stem: Texts
     rationale: Texts
     enemies: Annotated[list[Key], Field(default_factory=list)]
+    testlet: TestletPart | None = None
+    state: Literal["live", "pilot"] = "live"
+    """A pilot is only tried out: shown in forms that carry pilots, and counted for nothing."""
 
     def contradictions(self) -> Iterator[Contradiction]:
         """What the shapes cannot say."""
@@ -61,8 +84,16 @@ class _Item(Shape):
             self.params.values()
         except InvalidItemParams as error:
             yield "params", str(error)
+        if self.params.model == "gpcm" and not self.gives_parts():
+            yield "params.model", "only an item with `partial: true` has partial credit"
         if self.key in self.enemies:
             yield "enemies", "an item cannot be its own enemy"
+        if self.testlet is not None and self.state == "pilot":
+            yield "state", "an item of a testlet cannot be tried out alone"
+
+    def gives_parts(self) -> bool:
+        """Whether a part of the answer earns a part of the credit."""
+        return False
 
 
 class _WithOptions(_Item):
@@ -78,6 +109,23 @@ class _WithOptions(_Item):
         return {option.id for option in self.options}
 
 
+class _WithParts(_WithOptions):
+    partial: bool = False
+    """Whether a part of the answer earns a part of the credit; the model is then gpcm, with a step for each point."""
+    kind: str
+    correct: Any
+
+    @override
+    def gives_parts(self) -> bool:
+        return self.partial
+
+    @override
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from super().contradictions()
+        if self.partial and len(self.params.steps) != (most := most_points(self.kind, self.correct)):
+            yield "params.steps", f"the item has {most} points, so it needs the model gpcm with {most} steps"
+
+
 class SingleChoice(_WithOptions):
     """One of the options is right."""
 
@@ -91,7 +139,7 @@ class SingleChoice(_WithOptions):
             yield "correct", f"no option has the id {self.correct!r}"
 
 
-class MultipleChoice(_WithOptions):
+class MultipleChoice(_WithParts):
     """Some of the options are right, and all of these must be chosen."""
 
     kind: Literal["multiple_choice"]
@@ -113,7 +161,7 @@ class TrueFalse(_Item):
     correct: bool
 
 
-class Ordering(_WithOptions):
+class Ordering(_WithParts):
     """Parts to be put in one order."""
 
     kind: Literal["ordering"]
@@ -126,7 +174,7 @@ class Ordering(_WithOptions):
             yield "correct", "the order must name every option once"
 
 
-class Matching(_WithOptions):
+class Matching(_WithParts):
     """Options on the left, each with one target on the right."""
 
     kind: Literal["matching"]
@@ -218,12 +266,13 @@ class _Envelope(Shape):
 
 @dataclass(frozen=True, slots=True)
 class ItemDraft:
-    """One item of a document, ready to be stored. content: all but key and parameters, as JSON; checksum: of the content."""
+    """One item of a document, ready to be stored. content: all but key, state and parameters, as JSON; checksum: of the content."""
 
     key: str
     content: Mapping[str, Any]
     params: Params
     checksum: str
+    is_pilot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +333,22 @@ def _faults_between(parts: list[Any], items: list[BankItem]) -> Iterator[Fault]:
     for item in items:
         for unknown in sorted(set(item.enemies) - set(named)):
             yield Fault(f"items ({item.key}).enemies", f"no item has the key {unknown!r}")
+    yield from _testlet_faults(items)
+
+
+def _testlet_faults(items: list[BankItem]) -> Iterator[Fault]:
+    testlets: dict[str, list[BankItem]] = {}
+    for item in items:
+        if item.testlet is not None:
+            testlets.setdefault(item.testlet.key, []).append(item)
+    for key, members in testlets.items():
+        places = sorted(item.testlet.place for item in members if item.testlet)
+        if len(members) < 2 or places != list(range(1, len(members) + 1)):  # noqa: PLR2004  one item alone is no testlet
+            yield Fault(f"items (testlet {key})", f"two or more items with the places 1, 2, ... are needed, there are {places}")
+        own = {item.key for item in members}
+        for item in members:
+            for enemy in sorted(own & set(item.enemies)):
+                yield Fault(f"items ({item.key}).enemies", f"{enemy!r} comes in the same testlet")
 
 
 def _place(number: int, part: Any) -> str:
@@ -296,19 +361,28 @@ def _repeated_options(place: str, options: list[Option]) -> Iterator[Contradicti
         yield place, f"the id {again!r} is given twice"
 
 
+_BODY: Final = ("stem", "options", "targets", "unit", "time_limit_seconds")
+"""Members of an item that its version keeps together."""
+
+
 def _draft(item: BankItem, licence: str) -> ItemDraft:
     written = item.model_dump(mode="json")
     if isinstance(item, Numeric):
         written["correct"] = {name: str(parse_number(number)) for name, number in written["correct"].items()}
-    content = {
+    content: dict[str, Any] = {
         "kind": item.kind,
         "domain": item.domain,
         "topic": written["topic"],
-        "body": {name: written[name] for name in ("stem", "options", "targets", "unit") if written.get(name) is not None},
+        "body": {name: written[name] for name in _BODY if written.get(name) is not None},
         "correct": written["correct"],
         "rationale": written["rationale"],
         "enemies": sorted(item.enemies),
         "time_guide_seconds": item.time_guide_seconds,
         "licence": licence,
     }
-    return ItemDraft(item.key, content, item.params, checksum(content))
+    # left out where an item has neither, so that what was loaded before these were known keeps its checksum
+    if item.gives_parts():
+        content["is_partial"] = True
+    if item.testlet is not None:
+        content |= {"testlet": item.testlet.key, "testlet_place": item.testlet.place}
+    return ItemDraft(item.key, content, item.params, checksum(content), item.state == "pilot")

@@ -1,5 +1,6 @@
 """Content: which domain the next item comes from, so that everyone's test has the same make-up. Pure."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -59,6 +60,27 @@ def next_domains(
 def minimums_met(rules: Sequence[DomainRule], given: Sequence[int], spent: Collection[int] = ()) -> bool:
     """Whether every domain has its minimum, or no item left."""
     return all(count >= rule.minimum or d in spent for d, (rule, count) in enumerate(zip(rules, given, strict=True)))
+
+
+def may_hold(rules: Sequence[DomainRule], given: Sequence[int], more: Sequence[int], *, max_items: int) -> bool:
+    """Whether several items that come together may be given now: so that what is left of the longest test can still bring every
+    domain to its minimum and within one item of its share.
+
+    given, more   items so far and of the testlet, per domain
+    """
+    needed = 0
+    for rule, count, own in zip(rules, given, more, strict=True):
+        due = rule.share * max_items
+        if own and count + own > min(rule.maximum, due + WITHIN_ITEMS + _ROUNDING):
+            return False
+        needed += max(count + own, rule.minimum, min(math.ceil(due - WITHIN_ITEMS - _ROUNDING), rule.maximum))
+    return needed <= max_items
+
+
+def is_level(rules: Sequence[DomainRule], given: Sequence[int]) -> bool:
+    """Whether every domain is within one item of its share of the items so far."""
+    t = sum(given)
+    return all(abs(count - rule.share * t) <= WITHIN_ITEMS + _ROUNDING for rule, count in zip(rules, given, strict=True))
 
 
 def _due(share: float, shortfall: float, n_domains: int) -> tuple[int, float]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from kernel.errors import Conflict, Invalid, NotFound
+from kernel.errors import Conflict, Invalid, KaonaError, NotFound
 
 
 class AttemptNotFound(NotFound):
@@ -85,6 +85,45 @@ class AttemptOpen(Conflict):
     way_on: ClassVar = {"th": "กลับไปทำแบบประเมินต่อ", "en": "Go back and continue the assessment."}
 
 
+class AttemptPaused(Conflict):
+    """The attempt rests: an answer waits until the person goes on."""
+
+    code = "attempt_paused"
+    message: ClassVar = {
+        "th": "ท่านหยุดพักการทำแบบประเมินอยู่ คำตอบจึงยังไม่ถูกบันทึก",
+        "en": "You have paused this assessment, so the answer was not saved.",
+    }
+    way_on: ClassVar = {"th": "กดทำต่อแล้วส่งคำตอบอีกครั้ง", "en": "Go on, then send the answer again."}
+
+
+class PauseRefused(Conflict):
+    """No pause may begin now.
+
+    reason   `none_left`, `not_open`
+    """
+
+    code = "pause_refused"
+    message: ClassVar = {"th": "หยุดพักในขณะนี้ไม่ได้", "en": "A pause is not possible now."}
+    way_on: ClassVar = {"th": "ทำแบบประเมินต่อ", "en": "Go on with the assessment."}
+
+
+class AccommodationInvalid(Invalid):
+    """An accommodation is outside its bounds, or contradicts itself.
+
+    reason   what is wrong, in words
+    """
+
+    code = "accommodation_invalid"
+    message: ClassVar = {"th": "การกำหนดเวลาเพิ่มไม่ถูกต้อง: {reason}", "en": "The accommodation is not valid: {reason}"}
+
+
+class AccommodationNotFound(NotFound):
+    """No such accommodation is in force for this person."""
+
+    code = "accommodation_not_found"
+    message: ClassVar = {"th": "ไม่พบการกำหนดเวลาเพิ่มนี้", "en": "This accommodation was not found."}
+
+
 class AlreadyAnswered(Conflict):
     """The item has an answer already; the first one stands."""
 
@@ -94,6 +133,17 @@ class AlreadyAnswered(Conflict):
         "en": "This item already has a saved answer; the first one stands.",
     }
     way_on: ClassVar = {"th": "โหลดหน้านี้ใหม่เพื่อไปยังข้อปัจจุบัน", "en": "Reload this page to go to the present item."}
+
+
+class ReviewNotAllowed(Conflict):
+    """A sitting that goes from item to item was to be handed in: it ends by itself."""
+
+    code = "review_not_allowed"
+    message: ClassVar = {
+        "th": "แบบประเมินนี้ทำทีละข้อและสิ้นสุดเองเมื่อครบ จึงส่งก่อนครบไม่ได้",
+        "en": "This assessment goes from question to question and ends by itself, so it cannot be handed in before.",
+    }
+    way_on: ClassVar = {"th": "กลับไปทำข้อปัจจุบันต่อ", "en": "Go back to the present question."}
 
 
 class AnswerInvalid(Invalid):
@@ -166,3 +216,77 @@ class FormInvalid(DocumentInvalid):
 
     code = "form_invalid"
     message: ClassVar = {"th": "แบบประเมินมีข้อผิดพลาด {n_faults} จุด: {faults}", "en": "The form has {n_faults} faults: {faults}"}
+
+
+class AdmissionInvalid(DocumentInvalid):
+    """Rules of admission break the format or contradict themselves; nothing was changed."""
+
+    code = "admission_invalid"
+    message: ClassVar = {
+        "th": "เงื่อนไขการเข้าทำแบบประเมินมีข้อผิดพลาด {n_faults} จุด: {faults}",
+        "en": "The rules of admission have {n_faults} faults: {faults}",
+    }
+
+
+class AdmissionRefused(KaonaError):
+    """A sitting may not begin, or not go on, here and now; what was answered before stays saved."""
+
+    code = "admission_refused"
+    status: ClassVar[int] = 403
+
+
+class NetworkRefused(AdmissionRefused):
+    """The request comes from an address outside of the sitting's networks."""
+
+    code = "network_refused"
+    message: ClassVar = {
+        "th": "แบบประเมินนี้ทำได้จากเครือข่ายที่กำหนดไว้เท่านั้น เช่น ห้องสอบของหน่วยงาน และขณะนี้ท่านอยู่นอกเครือข่ายดังกล่าว",
+        "en": "This assessment can be taken from certain networks only, like the agency's examination room, and you are outside of them.",
+    }
+    way_on: ClassVar = {
+        "th": "โปรดใช้เครื่องในห้องสอบหรือเครือข่ายของหน่วยงาน หากท่านอยู่ที่นั่นแล้ว โปรดแจ้งผู้คุมสอบ คำตอบที่บันทึกแล้วยังอยู่ครบ",
+        "en": "Please use a machine in the examination room or the agency's network. If you are there already, tell the person in charge. "
+        "Answers that were saved stay saved.",
+    }
+
+
+class SafeExamBrowserNeeded(AdmissionRefused):
+    """The request does not prove that it comes from Safe Exam Browser with the sitting's settings."""
+
+    code = "safe_exam_browser_needed"
+    message: ClassVar = {
+        "th": "แบบประเมินนี้เปิดได้ใน Safe Exam Browser ที่ใช้ไฟล์ตั้งค่าของการสอบนี้เท่านั้น",
+        "en": "This assessment opens only in Safe Exam Browser with the settings of this examination.",
+    }
+    way_on: ClassVar = {
+        "th": "โปรดปิดหน้านี้ เปิดไฟล์ตั้งค่า (.seb) ที่ผู้สอนให้ไว้ แล้วเข้ารายวิชาและกิจกรรมนี้อีกครั้งจากในโปรแกรมนั้น "
+        "หากเปิดอยู่ในโปรแกรมแล้ว โปรดแจ้งผู้สอนว่าไฟล์ตั้งค่าไม่ตรงกับการสอบนี้ คำตอบที่บันทึกแล้วยังอยู่ครบ",
+        "en": "Please close this page, open the settings file (.seb) that your teacher gave you, and open the course and this "
+        "activity again from within that program. If you are in it already, tell your teacher that the file does not fit this examination. "
+        "Answers that were saved stay saved.",
+    }
+
+
+class ReviewNotFound(NotFound):
+    """No review of this attempt is open or was ever opened."""
+
+    code = "review_not_found"
+    message: ClassVar = {"th": "ไม่พบรายการตรวจสอบนี้", "en": "This review was not found."}
+
+
+class ReviewDecided(Conflict):
+    """Somebody has decided already; the first decision stands."""
+
+    code = "review_decided"
+    message: ClassVar = {"th": "มีผู้ตัดสินรายการนี้ไปแล้ว", "en": "This review has been decided already."}
+    way_on: ClassVar = {"th": "โหลดหน้านี้ใหม่เพื่อดูผลการตัดสิน", "en": "Load the page again to see the decision."}
+
+
+class ReviewInvalid(Invalid):
+    """The decision is none of the three, or has no reason. details: `field` names which."""
+
+    code = "review_invalid"
+    message: ClassVar = {
+        "th": "โปรดเลือกผลการตรวจสอบหนึ่งข้อและเขียนเหตุผล (ไม่เกิน 1,000 ตัวอักษร)",
+        "en": "Please choose one decision and write a reason (up to 1,000 characters).",
+    }

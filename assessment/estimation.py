@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from assessment.irt import ItemParams, information, log_probabilities, probability, slopes
+from assessment.irt import ItemParams, information, log_probabilities, score_terms
 
 GRID: Final[tuple[float, ...]] = tuple(-5 + q / 4 for q in range(41))
 """Abilities at which every posterior is kept, logits, in order."""
@@ -25,6 +25,10 @@ _SCANNED: Final = tuple(-BOUND + BOUND * k / 24 for k in range(49))
 
 Density = Sequence[float]
 """Values at the 41 points of the grid, (41,); a posterior sums to 1."""
+
+
+Answers = Sequence[tuple[ItemParams, int]]
+"""Items with the category that was reached: 1 (or True) is right and 0 wrong where there is no partial credit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +67,17 @@ def eap(posterior: Density) -> Ability:
     return Ability(theta, math.sqrt(variance))
 
 
-def log_likelihood(answers: Sequence[tuple[ItemParams, bool]], prior: Density | None = None) -> list[float]:
+def log_likelihood(answers: Answers, prior: Density | None = None) -> list[float]:
     """Logarithm of prior times likelihood of answers at the grid, (41,). prior: a logarithm; N(0, 1) when not given."""
     totals = list(normal_prior() if prior is None else prior)
-    for item, is_right in answers:
-        row = [log_probabilities(point, item)[0 if is_right else 1] for point in GRID]
+    for item, category in answers:
+        row = [log_probabilities(point, item)[category] for point in GRID]
         totals = [total + value for total, value in zip(totals, row, strict=True)]
     return totals
 
 
-def estimate(answers: Sequence[tuple[ItemParams, bool]]) -> Ability:
-    """EAP with prior N(0, 1) from items and whether each was answered rightly; in any order the same but for rounding."""
+def estimate(answers: Answers) -> Ability:
+    """EAP with prior N(0, 1); answers in any order give the same but for rounding."""
     return eap(posterior_of(log_likelihood(answers)))
 
 
@@ -107,7 +111,7 @@ def _cumulative(posterior: Density, k: int) -> float:
     return math.fsum(posterior[:k]) + posterior[k] / 2 - (82 * near - 11 * far) / 1440
 
 
-def most_likely(answers: Sequence[tuple[ItemParams, bool]]) -> float:
+def most_likely(answers: Answers) -> float:
     """Mode of the posterior with prior N(0, 1), logits, to 1e-9: maximum a posteriori.
 
     Source   Samejima (1969): the score, less theta, equals 0; of several roots (3PL) the likeliest
@@ -115,14 +119,12 @@ def most_likely(answers: Sequence[tuple[ItemParams, bool]]) -> float:
 
     def slope(theta: float) -> float:
         total = -theta
-        for item, is_right in answers:
-            p = probability(theta, item)
-            if 0 < p < 1:
-                total += slopes(theta, item)[0] * (is_right - p) / (p * (1 - p))
+        for item, category in answers:
+            total += score_terms(theta, item, category)[0]
         return total
 
     def height(theta: float) -> float:
-        return math.fsum(log_probabilities(theta, item)[0 if is_right else 1] for item, is_right in answers) - theta * theta / 2
+        return math.fsum(log_probabilities(theta, item)[category] for item, category in answers) - theta * theta / 2
 
     values = [slope(point) for point in _SCANNED]
     pairs = zip(_SCANNED, _SCANNED[1:], values, values[1:], strict=False)
@@ -130,12 +132,13 @@ def most_likely(answers: Sequence[tuple[ItemParams, bool]]) -> float:
     return max(roots, key=height, default=math.copysign(BOUND, values[-1]))
 
 
-def warm(answers: Sequence[tuple[ItemParams, bool]]) -> float | None:
+def warm(answers: Answers) -> float | None:
     """Weighted likelihood estimate of ability, logits, on [-6, 6]; None without answers.
 
     Less biased than maximum likelihood and without a prior, so two of them may be compared for growth. Where the 3PL
     equation has several roots, the likeliest is taken; where it has none within the bounds, the bound it points to.
-    Source   Warm (1989): sum of P' (u - P) / (P Q), plus J / (2 I), equals 0, with J the sum of P' P'' / (P Q)
+    Source   Warm (1989): sum of P' (u - P) / (P Q), plus J / (2 I), equals 0, with J the sum of P' P'' / (P Q);
+             Penfield & Bergeron (2005) for partial credit
     """
     if not answers:
         return None
@@ -149,22 +152,18 @@ def warm(answers: Sequence[tuple[ItemParams, bool]]) -> float | None:
     return max(roots, key=lambda root: _weighted_log_likelihood(root, answers))
 
 
-def _warm_score(theta: float, answers: Sequence[tuple[ItemParams, bool]]) -> float:
+def _warm_score(theta: float, answers: Answers) -> float:
     score = info = bias = 0.0
-    for item, is_right in answers:
-        p = probability(theta, item)
-        first, second = slopes(theta, item)
-        spread = p * (1 - p)
-        if spread <= 0:
-            continue  # so far from the item that it tells nothing here
-        score += first * (is_right - p) / spread
-        info += first * first / spread
-        bias += first * second / spread
+    for item, category in answers:
+        own_score, own_info, own_bias = score_terms(theta, item, category)
+        score += own_score
+        info += own_info
+        bias += own_bias
     return score + bias / (2 * info) if info > 0 else score
 
 
-def _weighted_log_likelihood(theta: float, answers: Sequence[tuple[ItemParams, bool]]) -> float:
-    likelihood = math.fsum(log_probabilities(theta, item)[0 if is_right else 1] for item, is_right in answers)
+def _weighted_log_likelihood(theta: float, answers: Answers) -> float:
+    likelihood = math.fsum(log_probabilities(theta, item)[category] for item, category in answers)
     return likelihood + 0.5 * math.log(max(math.fsum(information(theta, item) for item, _ in answers), 1e-300))
 
 

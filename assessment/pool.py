@@ -5,6 +5,7 @@ A form version never changes, so the cache needs no invalidation; losing it cost
 
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -12,12 +13,13 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from assessment.admission import OPEN_TO_ALL
 from assessment.cat import Pool, PoolItem, resting_items
 from assessment.forms import FormDocument
-from assessment.irt import params_of
+from assessment.irt import ItemParams, params_of
 from assessment.models import Attempt, Form, FormItem, FormVersion, Item, ItemParameter, ItemVersion, Presentation
 from assessment.scoring import ScoringRule
-from assessment.sitting import Rules, Sitting
+from assessment.sitting import Rules, Sitting, drawn_sequence
 from assessment.views import Cut, DomainView, FormView, OptionView
 from kernel.langmap import LangMap
 
@@ -41,12 +43,15 @@ class CompiledItem:
     version_id: int
     version: int
     parameter_id: int
+    parameter_status: str
     domain: str
     stem: LangMap
     options: dict[str, OptionView]
     targets: dict[str, OptionView]
     unit: LangMap | None
     time_guide_seconds: int
+    time_limit_seconds: int | None
+    """What it may take at the most, by itself or by the form."""
     rule: ScoringRule
 
 
@@ -64,6 +69,15 @@ class CompiledForm:
     items: tuple[CompiledItem, ...]
     place_of: dict[int, int]
     """Item id to its place in the pool."""
+    has_item_limits: bool
+    """Whether some item may take so long and no longer."""
+    sequences: tuple[tuple[int, ...], ...]
+    """Places in order: of a linear form, or of each parallel form; none where items are chosen."""
+
+    @property
+    def is_handed_out(self) -> bool:
+        """Whether all items stand in the sitting from its start: they are fixed, and none has a time of its own."""
+        return bool(self.sequences) and not self.has_item_limits
 
     def places_of(self, item_ids: list[int]) -> frozenset[int]:
         """Places of those items that this pool holds."""
@@ -71,7 +85,20 @@ class CompiledForm:
 
     def new_sitting(self, seed: int, seen_item_ids: list[int]) -> Sitting:
         """A sitting before its first answer."""
-        return Sitting(self.pool, self.rules, seed, self.places_of(seen_item_ids))
+        seen = self.places_of(seen_item_ids)
+        return Sitting(self.pool, self.rules, seed, seen, drawn_sequence(self.sequences, seed, seen), is_open=self.document.review)
+
+    def sitting_of(self, seed: int, seen_item_ids: list[int], scores: Iterable[tuple[int, float]], *, is_over: bool = False) -> Sitting:
+        """A sitting as its stored answers make it, to the bit.
+
+        scores   item id and score of each answer that counts now, in order of position
+        is_over  items that may be answered in any order and were left out count as not right
+        """
+        sitting = self.new_sitting(seed, seen_item_ids)
+        reached = {self.place_of[item_id]: score for item_id, score in scores}
+        for place in (sitting.sequence or ()) if is_over and self.document.review else reached:
+            sitting.answer(place, self.pool.category(place, reached.get(place, 0.0)))
+        return sitting
 
 
 @dataclass(slots=True)
@@ -131,6 +158,7 @@ def exposure_of(db: Session, form: CompiledForm) -> Exposure:
 
 def view_of(form: Form, version: FormVersion, document: FormDocument) -> FormView:
     """A form version as the door shows it."""
+    n_pilots = document.pilots.number if document.pilots else 0
     return FormView(
         uuid=form.uuid,
         key=form.key,
@@ -138,13 +166,36 @@ def view_of(form: Form, version: FormVersion, document: FormDocument) -> FormVie
         description=document.description.model_dump(),
         minutes=document.minutes,
         min_items=document.min_items,
-        max_items=document.max_items,
+        max_items=document.max_items + n_pilots,
         framework=document.framework,
         domains=tuple(DomainView(domain.code, domain.competency) for domain in document.domains),
         cuts=tuple(Cut(cut.domain, cut.level, cut.theta, cut.method) for cut in document.cuts),
         min_items_for_level=document.min_items_for_level,
         version=version.n,
+        away_minutes=document.away_minutes if document.clock_while_away == "stops" else 0,
+        pauses=document.pauses.number if document.pauses else 0,
+        pause_minutes=document.pauses.minutes if document.pauses else 0,
+        item_seconds=document.item_seconds,
+        type=document.type,
+        review=document.review,
+        is_secure=document.secure,
+        n_pilots=n_pilots,
+        admission=document.admission or OPEN_TO_ALL,
     )
+
+
+def params_of_row(parameter: ItemParameter) -> ItemParams:
+    """Stored parameters for the engine."""
+    return params_of(parameter.model, a=parameter.a, b=parameter.b, c=parameter.c, steps=parameter.steps)
+
+
+def testlets_of(versions: Sequence[ItemVersion]) -> list[list[int]]:
+    """Places of the items of each testlet, in their order there. versions: by place in the pool."""
+    testlets: dict[str, list[tuple[int, int]]] = {}
+    for place, version in enumerate(versions):
+        if version.testlet is not None:
+            testlets.setdefault(version.testlet, []).append((version.testlet_place or 0, place))
+    return [[place for _, place in sorted(members)] for members in testlets.values()]
 
 
 def _read_exposure(db: Session, form: CompiledForm) -> Exposure:
@@ -165,7 +216,7 @@ def _compile(db: Session, version_uuid: UUID) -> CompiledForm:
     form, version = db.execute(select(Form, FormVersion).join(FormVersion).where(FormVersion.uuid == version_uuid)).one()
     document = FormDocument.model_validate(version.document)
     rows = db.execute(
-        select(Item, ItemVersion, ItemParameter)
+        select(Item, ItemVersion, ItemParameter, FormItem.is_pilot)
         .select_from(FormItem)
         .join(ItemVersion, ItemVersion.id == FormItem.item_version_id)
         .join(Item, Item.id == ItemVersion.item_id)
@@ -184,14 +235,17 @@ def _compile(db: Session, version_uuid: UUID) -> CompiledForm:
     pool = Pool(
         [
             PoolItem(
-                params_of(row.ItemParameter.model, a=row.ItemParameter.a, b=row.ItemParameter.b, c=row.ItemParameter.c),
+                params_of_row(row.ItemParameter),
                 domains[row.ItemVersion.domain],
                 frozenset(enemies[place]),
+                row.is_pilot,
             )
             for place, row in enumerate(rows)
         ],
         len(domains),
+        [] if version.sequences else testlets_of([row.ItemVersion for row in rows]),
     )
+    items = tuple(_compile_item(row.Item, row.ItemVersion, row.ItemParameter, document) for row in rows)
     return CompiledForm(
         uuid=version.uuid,
         form_id=form.id,
@@ -200,12 +254,14 @@ def _compile(db: Session, version_uuid: UUID) -> CompiledForm:
         view=view_of(form, version, document),
         rules=document.rules(),
         pool=pool,
-        items=tuple(_compile_item(row.Item, row.ItemVersion, row.ItemParameter) for row in rows),
+        items=items,
         place_of={row.Item.id: place for place, row in enumerate(rows)},
+        has_item_limits=any(item.time_limit_seconds is not None for item in items),
+        sequences=tuple(map(tuple, version.sequences)),
     )
 
 
-def _compile_item(item: Item, version: ItemVersion, parameter: ItemParameter) -> CompiledItem:
+def _compile_item(item: Item, version: ItemVersion, parameter: ItemParameter, form: FormDocument) -> CompiledItem:
     options, targets = _options(version.body, "options"), _options(version.body, "targets")
     return CompiledItem(
         item_id=item.id,
@@ -214,13 +270,15 @@ def _compile_item(item: Item, version: ItemVersion, parameter: ItemParameter) ->
         version_id=version.id,
         version=version.n,
         parameter_id=parameter.id,
+        parameter_status=parameter.status,
         domain=version.domain,
         stem=version.body["stem"],
         options=options,
         targets=targets,
         unit=version.body.get("unit"),
         time_guide_seconds=version.time_guide_seconds,
-        rule=ScoringRule(version.kind, version.correct, tuple(options), tuple(targets)),
+        time_limit_seconds=None if form.review else version.body.get("time_limit_seconds", form.item_seconds),
+        rule=ScoringRule(version.kind, version.correct, tuple(options), tuple(targets), version.is_partial),
     )
 
 

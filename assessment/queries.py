@@ -2,16 +2,19 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, Subquery, and_, func, or_, select
+from sqlalchemy import Select, Subquery, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from assessment.errors import AttemptNotFound, AttemptOpen, FormNotFound
 from assessment.estimation import Ability
 from assessment.forms import FormDocument
-from assessment.models import AbilityEstimate, Attempt, Form, FormVersion, Item, ItemVersion, Presentation, Response
+from assessment.growth import has_grown
+from assessment.locked import presentation_table, response_table
+from assessment.models import AbilityEstimate, Attempt, ChangedResponse, Form, FormVersion, Item, ItemVersion, Presentation, Response
 from assessment.outcome import composite, scaled_score
 from assessment.pool import CompiledForm, compiled_form, view_of
 from assessment.views import (
@@ -21,10 +24,12 @@ from assessment.views import (
     FormView,
     KeptAnswer,
     KeptAttempt,
+    OpenAttempt,
     Outcome,
     PersonProgress,
     ResponseView,
 )
+from kernel.prepared import Prepared
 
 PERSONS_AT_ONCE = 500
 """Persons asked for in one statement."""
@@ -74,7 +79,17 @@ def find_attempt(db: Session, *, tenant_id: int, person_uuid: UUID, form_uuid: U
         return None
     newest = attempts[0]
     n_answered = db.scalar(select(func.count()).where(Response.attempt_id == newest.id)) or 0
-    return AttemptSummary(newest.uuid, newest.state, len(attempts), n_answered, newest.started_at, newest.finished_at, newest.deadline_at)
+    return AttemptSummary(
+        uuid=newest.uuid,
+        state=newest.state,
+        n=len(attempts),
+        position=n_answered,
+        started_at=newest.started_at,
+        finished_at=newest.finished_at,
+        deadline_at=newest.deadline_at,
+        launch_ref=newest.launch_ref,
+        is_in_exam_browser="seb" in (newest.admission or {}),
+    )
 
 
 def get_outcome(db: Session, attempt_uuid: UUID, *, tenant_id: int) -> Outcome:
@@ -92,7 +107,9 @@ def get_outcome(db: Session, attempt_uuid: UUID, *, tenant_id: int) -> Outcome:
     form = compiled_form(db, row[1])
     areas = _areas(form.view, db.scalars(select(AbilityEstimate).where(AbilityEstimate.attempt_id == attempt.id)).all())
     whole = composite([Ability(area.theta, area.se) for area in areas], [rule.share for rule in form.rules.domains])
-    responses = _responses(db, form, attempt.id)
+    answered = _responses(db, form, attempt)
+    tried = {form.items[place].item_uuid for place in form.pool.pilots}
+    responses = tuple(response for response in answered if response.item_uuid not in tried)
     return Outcome(
         attempt_uuid=attempt.uuid,
         form=form.view,
@@ -108,7 +125,15 @@ def get_outcome(db: Session, attempt_uuid: UUID, *, tenant_id: int) -> Outcome:
         n_items=len(responses),
         scaled=scaled_score([area.level for area in areas], max((cut.level for cut in form.view.cuts), default=0)),
         device=attempt.device,
+        rests_on=_least_known(form, {response.item_uuid for response in responses}),
+        n_tried=len(answered) - len(responses),
     )
+
+
+def _least_known(form: CompiledForm, item_uuids: Collection[UUID]) -> str:
+    """Status of the parameters of those items of which least is known."""
+    statuses = {item.parameter_status for item in form.items if item.item_uuid in item_uuids}
+    return next((status for status in ("provisional", "rating", "calibrated") if status in statuses), "provisional")
 
 
 def list_outcomes(
@@ -124,6 +149,44 @@ def list_outcomes(
     for first in range(0, len(persons), PERSONS_AT_ONCE):
         progress.update(_progress(db, view, tenant_id, persons[first : first + PERSONS_AT_ONCE], among))
     return progress
+
+
+def list_open(
+    db: Session, *, tenant_id: int, form_uuid: UUID, persons: Select[UUID], now: datetime, among: Among | None = None
+) -> list[OpenAttempt]:
+    """The attempts of some people on a form that are under way, previews apart; whose time is over first comes first.
+
+    persons   a query of their UUIDs
+    among     no other attempts are looked at
+    """
+    answers = (
+        select(func.count()).where(Response.attempt_id == Attempt.id).scalar_subquery(),
+        select(func.max(Response.received_at)).where(Response.attempt_id == Attempt.id).scalar_subquery(),
+    )
+    rows = db.execute(
+        select(Attempt, *answers)
+        .where(Attempt.id.in_(_newest_ids(tenant_id, form_uuid, among)), Attempt.state == "open", Attempt.person_uuid.in_(persons))
+        .order_by(Attempt.deadline_at, Attempt.id)
+    )
+    return [_open_attempt(attempt, n_items, last_at, now) for attempt, n_items, last_at in rows]
+
+
+def _open_attempt(attempt: Attempt, n_items: int, last_at: datetime | None, now: datetime) -> OpenAttempt:
+    held_until = attempt.hold_ends_at if attempt.hold_ends_at is not None and now < attempt.hold_ends_at else None
+    return OpenAttempt(
+        attempt_uuid=attempt.uuid,
+        person_uuid=attempt.person_uuid,
+        n_items=n_items,
+        started_at=attempt.started_at,
+        last_at=last_at or attempt.started_at,
+        alive_at=attempt.alive_at,
+        deadline_at=attempt.deadline_at,
+        seconds_left=max(int((attempt.deadline_at - (held_until or now)).total_seconds()), 0),
+        factor_percent=attempt.factor_percent,
+        extra_minutes=attempt.extra_minutes,
+        hold=attempt.hold if held_until else None,
+        device=attempt.device,
+    )
 
 
 def newest_attempts(*, tenant_id: int, form_uuid: UUID, among: Among | None = None) -> Subquery:
@@ -188,6 +251,31 @@ def _newest_ids(tenant_id: int, form_uuid: UUID, among: Among | None) -> Select[
     return newest.where(or_(and_(Attempt.state == "open", is_held), and_(Attempt.state == "finished", Attempt.uuid.in_(among.finished))))
 
 
+def list_changes(db: Session, attempt_uuid: UUID, *, tenant_id: int) -> dict[str, bool]:
+    """Of a finished attempt: by the code of each area whether its person has grown there since the finished attempt before on this form.
+
+    An area that one of the two did not measure is left out; without an attempt before the answer is empty. False is no measurable
+    change yet, and no more than that.
+    """
+    finished = (Attempt.tenant_id == tenant_id, Attempt.state == "finished")
+    this = db.scalars(select(Attempt).where(Attempt.uuid == attempt_uuid, *finished)).first()
+    if this is None or this.is_preview:
+        return {}
+    mine = (Attempt.person_uuid == this.person_uuid, Attempt.form_id == this.form_id, Attempt.id < this.id, ~Attempt.is_preview)
+    has_answer = select(Response.id).where(Response.attempt_id == Attempt.id).exists()
+    earlier = select(Attempt.id).where(*finished, *mine, has_answer)
+    before_id = db.scalar(earlier.order_by(Attempt.id.desc()).limit(1))
+    if before_id is None:
+        return {}
+    rows = db.scalars(
+        select(AbilityEstimate).where(AbilityEstimate.attempt_id.in_([before_id, this.id]), AbilityEstimate.n_items > 0)
+    ).all()
+    before, after = ({row.domain: row for row in rows if row.attempt_id == attempt_id} for attempt_id in (before_id, this.id))
+    return {
+        domain: has_grown(before[domain].theta, before[domain].se, row.theta, row.se) for domain, row in after.items() if domain in before
+    }
+
+
 def list_kept(db: Session, *, tenant_id: int, person_uuid: UUID) -> list[KeptAttempt]:
     """All that is kept of a person's attempts, previews apart, the oldest first."""
     rows = db.execute(
@@ -200,15 +288,8 @@ def list_kept(db: Session, *, tenant_id: int, person_uuid: UUID) -> list[KeptAtt
     ids = [attempt.id for attempt, _, _ in rows]
     _, estimates = _answers_and_estimates(db, ids)
     answers: dict[int, list[KeptAnswer]] = {}
-    given = (
-        select(Response, Item.key)
-        .join(Presentation, Presentation.id == Response.presentation_id)
-        .join(Item, Item.id == Presentation.item_id)
-        .where(Response.attempt_id.in_(ids))
-        .order_by(Presentation.position)
-    )
-    for response, key in db.execute(given):
-        answers.setdefault(response.attempt_id, []).append(KeptAnswer(key, response.value, response.received_at, response.active_ms))
+    for response, key in (*_given(db, Response, ids), *_given(db, ChangedResponse, ids)):
+        answers.setdefault(response.attempt_id, []).append(_kept_answer(key, response))
     return [
         KeptAttempt(
             attempt_uuid=attempt.uuid,
@@ -221,6 +302,24 @@ def list_kept(db: Session, *, tenant_id: int, person_uuid: UUID) -> list[KeptAtt
         )
         for attempt, key, version in rows
     ]
+
+
+def _given(
+    db: Session, kind: type[Response] | type[ChangedResponse], attempt_ids: list[int]
+) -> list[tuple[Response | ChangedResponse, str]]:
+    """Answers of one kind with the keys of their items, by position and moment."""
+    rows: Any = db.execute(
+        select(kind, Item.key)
+        .join(Presentation, Presentation.id == kind.presentation_id)
+        .join(Item, Item.id == Presentation.item_id)
+        .where(kind.attempt_id.in_(attempt_ids))
+        .order_by(Presentation.position, kind.received_at)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def _kept_answer(key: str, response: Response | ChangedResponse) -> KeptAnswer:
+    return KeptAnswer(key, response.value, response.received_at, response.active_ms, response.away_count, response.away_ms)
 
 
 def count_kept(db: Session, *, tenant_id: int) -> tuple[int, int]:
@@ -332,6 +431,7 @@ def _areas(view: FormView, estimates: Collection[AbilityEstimate]) -> tuple[Area
             n_right=found.n_right,
             level=found.level,
             p_levels=tuple(found.p_levels),
+            verdicts=tuple(found.verdicts),
             borderline=found.is_borderline,
             indicative=found.is_indicative,
         )
@@ -340,35 +440,55 @@ def _areas(view: FormView, estimates: Collection[AbilityEstimate]) -> tuple[Area
     )
 
 
-def _responses(db: Session, form: CompiledForm, attempt_id: int) -> tuple[ResponseView, ...]:
-    rows = db.execute(
-        select(Presentation, Response)
-        .join(Response, Response.presentation_id == Presentation.id)
-        .where(Presentation.attempt_id == attempt_id)
-        .order_by(Presentation.position)
-    )
-    return tuple(_response_view(form, presentation, response) for presentation, response in rows)
+class _Answered(NamedTuple):
+    """One item as it was shown and answered."""
+
+    position: int
+    uuid: UUID
+    item_id: int
+    option_order: dict[str, list[str]]
+    shown_at: datetime
+    value: Any
+    score: float
+    received_at: datetime
+    active_ms: int | None
+    theta_after: float
+    se_after: float
 
 
-def _response_view(form: CompiledForm, presentation: Presentation, response: Response) -> ResponseView:
-    item = form.items[form.place_of[presentation.item_id]]
+_ANSWERED = Prepared(  # every finish waits on it
+    select(*(presentation_table.c[name] for name in _Answered._fields[:5]), *(response_table.c[name] for name in _Answered._fields[5:]))
+    .join_from(presentation_table, response_table, response_table.c.presentation_id == presentation_table.c.id)
+    .where(presentation_table.c.attempt_id == bindparam("attempt"))
+    .order_by(presentation_table.c.position)
+)
+
+
+def _responses(db: Session, form: CompiledForm, attempt: Attempt) -> tuple[ResponseView, ...]:
+    rows = _ANSWERED.flushed_rows(db, {"attempt": attempt.id})
+    return tuple(_response_view(form, attempt, _Answered(*row)) for row in rows)
+
+
+def _response_view(form: CompiledForm, attempt: Attempt, answered: _Answered) -> ResponseView:
+    item = form.items[form.place_of[answered.item_id]]
     return ResponseView(
-        position=presentation.position,
-        presentation_uuid=presentation.uuid,
+        position=answered.position,
+        presentation_uuid=answered.uuid,
         item_uuid=item.item_uuid,
         item_key=item.item_key,
         item_version=item.version,
         kind=item.rule.kind,
         stem=item.stem,
-        options=tuple(item.options[option] for option in presentation.option_order["options"]),
-        targets=tuple(item.targets[target] for target in presentation.option_order["targets"]),
+        options=tuple(item.options[option] for option in answered.option_order["options"]),
+        targets=tuple(item.targets[target] for target in answered.option_order["targets"]),
         domain=item.domain,
-        value=response.value,
+        value=answered.value,
         correct_pattern=item.rule.correct,
-        score=response.score,
-        shown_at=presentation.shown_at,
-        answered_at=response.received_at,
-        active_ms=response.active_ms,
-        theta_after=response.theta_after,
-        se_after=response.se_after,
+        score=answered.score,
+        shown_at=answered.shown_at,
+        answered_at=answered.received_at,
+        active_ms=answered.active_ms,
+        theta_after=answered.theta_after,
+        se_after=answered.se_after,
+        is_flagged=answered.position in attempt.flagged,
     )

@@ -5,6 +5,7 @@ A response file has a line of item names, then one line a person: 1, 0, a partia
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from assessment.blueprint import DomainRule
 from assessment.errors import DocumentInvalid, Fault, InvalidItemParams
-from assessment.irt import ItemParams
+from assessment.irt import ItemParams, mean_step
 from kernel import strictjson
 from kernel.errors import KaonaError
 
@@ -21,7 +22,10 @@ MAX_TOLD: Final = 20
 """Faults that a refusal names one by one."""
 
 SHARE_ROUNDING: Final = 1e-6
-PARAMETER_COLUMNS: Final = ("item", "a", "b", "c", "domain")
+PARAMETER_COLUMNS: Final = ("item", "a", "b", "c", "steps", "domain", "testlet", "enemies")
+"""Of a bank file, beside step1, step2 ..."""
+
+_STEP: Final = re.compile(r"step([1-9]\d?)")
 
 
 class TableInvalid(DocumentInvalid):
@@ -54,11 +58,13 @@ class Responses:
 
 @dataclass(frozen=True, slots=True)
 class BankRow:
-    """One item of a bank file."""
+    """One item of a bank file. testlet: the name that the items have in common that come together, in the order of their lines."""
 
     item: str
     params: ItemParams
     domain: str
+    testlet: str = ""
+    enemies: tuple[str, ...] = ()
 
 
 def read_responses(content: bytes, *, dichotomous: bool = False) -> Responses:
@@ -115,14 +121,80 @@ def read_groups(content: bytes, *, n_persons: int) -> tuple[str, ...]:
     return tuple(cells[0] for cells in lines)
 
 
-def read_bank(content: bytes) -> tuple[BankRow, ...]:
-    """A bank file with the columns item, a, b, c, domain; a is 1, c is 0 and the domain is one where the column is missing.
+def read_answers(content: bytes, responses: Responses) -> tuple[tuple[str, ...], ...]:
+    """A file of what was answered, shaped as the responses that it goes with: the same heading, as many lines.
 
+    Returns  one row a person; empty where nothing was answered
     Raises   TableInvalid
     """
     header, lines = _table(content)
-    faults = [Fault("heading", f"there is no column {name}") for name in ("item", "b") if name not in header]
-    faults += [Fault(f"column {name}", f"not one of {', '.join(PARAMETER_COLUMNS)}") for name in header if name not in PARAMETER_COLUMNS]
+    _refuse([] if header == responses.items else [Fault("heading", "the names are not those of the responses, in the same order")])
+    faults = [
+        Fault(f"row {number}", f"{len(cells)} cells where the heading has {len(header)}")
+        for number, cells in enumerate(lines, 1)
+        if len(cells) != len(header)
+    ]
+    if len(lines) != len(responses.rows):
+        faults.append(Fault(f"row {min(len(lines), len(responses.rows)) + 1}", f"{len(lines)} lines for {len(responses.rows)} persons"))
+    _refuse(faults)
+    return tuple(map(tuple, lines))
+
+
+def read_keys(content: bytes, *, items: Sequence[str]) -> dict[str, frozenset[str]]:
+    """A file with the columns item and key: what is right; an item with several right answers has a line for each. Raises TableInvalid."""
+    header, lines = _table(content)
+    _refuse([] if header == ("item", "key") else [Fault("heading", "the columns item and key are expected")])
+    faults = []
+    found: dict[str, frozenset[str]] = {}
+    for number, cells in enumerate(lines, 1):
+        if len(cells) != len(header) or not all(cells):
+            faults.append(Fault(f"row {number}", "an item and its key are expected"))
+        elif cells[0] not in items:
+            faults.append(Fault(f"row {number}", f"the responses have no item {cells[0]}"))
+        else:
+            found[cells[0]] = found.get(cells[0], frozenset()) | {cells[1]}
+    _refuse(faults)
+    return found
+
+
+def read_estimates(content: bytes) -> tuple[tuple[float, float], ...]:
+    """A file with the columns theta and se: one ability a line, logits, with its standard error above 0. Raises TableInvalid."""
+    header, lines = _table(content)
+    _refuse([] if header == ("theta", "se") else [Fault("heading", "the columns theta and se are expected")])
+    faults, found = [], []
+    for number, cells in enumerate(lines, 1):
+        try:
+            theta, se = map(float, cells)
+        except ValueError:
+            theta, se = math.nan, math.nan
+        if not (math.isfinite(theta) and math.isfinite(se) and se > 0):
+            faults.append(Fault(f"row {number}", "a number and a standard error above 0 are expected"))
+        found.append((theta, se))
+    if not lines:
+        faults.append(Fault("row 1", "there is nobody in the file"))
+    _refuse(faults)
+    return tuple(found)
+
+
+def read_bank(content: bytes) -> tuple[BankRow, ...]:
+    """A bank file with the columns item, a, b, c, domain; a is 1, c is 0 and the domain is one where the column is missing.
+
+    Partial credit is told by the steps of the generalised partial credit model, logits: in one column `steps`, with semicolons
+    or blanks between them, or in the columns step1, step2 ... as far as an item has them; b may then be left out, being their
+    mean. The columns `testlet` and `enemies` (names with semicolons or blanks between them) may be there, too.
+    Raises   TableInvalid
+    """
+    header, lines = _table(content)
+    numbered = sorted((name for name in header if _STEP.fullmatch(name)), key=lambda name: int(name[4:]))
+    has_steps = bool(numbered) or "steps" in header
+    faults = [Fault("heading", "there is no column item")] if "item" not in header else []
+    faults += [Fault("heading", "there is no column b")] if "b" not in header and not has_steps else []
+    faults += [Fault("heading", "the steps are either in one column or in several")] if numbered and "steps" in header else []
+    faults += [
+        Fault(f"column {name}", f"not one of {', '.join(PARAMETER_COLUMNS)}, step1, step2 ...")
+        for name in header
+        if name not in PARAMETER_COLUMNS and name not in numbered
+    ]
     _refuse(faults)
     found: dict[str, BankRow] = {}
     for number, cells in enumerate(lines, 1):
@@ -136,15 +208,37 @@ def read_bank(content: bytes) -> tuple[BankRow, ...]:
             )
             continue
         try:
-            params = ItemParams(_number(row.get("a"), 1.0), _number(row["b"]), _number(row.get("c"), 0.0))
+            params = _params(row, [row[name] for name in numbered] if numbered else _several(row.get("steps", "")))
         except (ValueError, InvalidItemParams):
-            faults.append(Fault(f"row {number} ({row['item']})", "a must be above 0, b a number, c from 0 to below 1"))
+            reason = "a must be above 0, b a number, c from 0 to below 1"
+            faults.append(Fault(f"row {number} ({row['item']})", reason + ("; c is 0 and b the mean of the steps" * has_steps)))
             continue
-        found[row["item"]] = BankRow(row["item"], params, row.get("domain", ""))
+        found[row["item"]] = BankRow(
+            row["item"], params, row.get("domain", ""), row.get("testlet", ""), tuple(_several(row.get("enemies", "")))
+        )
     if not found and not faults:
         faults.append(Fault("row 1", "there is no item in the file"))
+    faults += [
+        Fault(f"column enemies ({one.item})", f"there is no item {enemy}")
+        for one in found.values()
+        for enemy in one.enemies
+        if enemy not in found
+    ]
     _refuse(faults)
     return tuple(found.values())
+
+
+def _params(row: Mapping[str, str], cells: Sequence[str]) -> ItemParams:
+    """Parameters of one line. cells: its steps, the empty ones at the end. Raises ValueError, InvalidItemParams."""
+    steps = tuple(_number(cell) for cell in cells if cell)
+    if any(cells[len(steps) :]):
+        raise ValueError("a step is missing between others")
+    b = _number(row.get("b"), mean_step(steps)) if steps else _number(row.get("b"))
+    return ItemParams(_number(row.get("a"), 1.0), b, _number(row.get("c"), 0.0), steps)
+
+
+def _several(cell: str) -> list[str]:
+    return cell.replace(";", " ").split()
 
 
 def read_blueprint(content: bytes, *, domains: Sequence[str]) -> dict[str, DomainRule]:
@@ -193,9 +287,16 @@ def read_blueprint(content: bytes, *, domains: Sequence[str]) -> dict[str, Domai
 
 
 def known_items(responses: Responses, bank: Mapping[str, ItemParams]) -> tuple[ItemParams, ...]:
-    """The parameters of each column. Raises TableInvalid when the bank lacks one."""
+    """The parameters of each column. Raises TableInvalid when the bank lacks one, or a score is none that its item has."""
     _refuse(Fault(f"column {name}", "the bank has no such item") for name in responses.items if name not in bank)
-    return tuple(bank[name] for name in responses.items)
+    items = tuple(bank[name] for name in responses.items)
+    _refuse(
+        Fault(f"row {number}, column {name}", f"{score:g}: the item has the scores 0 to {item.n_points}")
+        for number, scores in enumerate(responses.rows, 1)
+        for name, item, score in zip(responses.items, items, scores, strict=True)
+        if score > item.n_points or (score >= 0 and score != int(score))
+    )
+    return items
 
 
 def _table(content: bytes) -> tuple[tuple[str, ...], list[list[str]]]:

@@ -1,9 +1,10 @@
-"""Response processing: is the answer well formed, and is it right. Seven kinds of item, each right or wrong. Pure."""
+"""Response processing: is the answer well formed, and what does it earn. Seven kinds of item; three can give partial credit. Pure."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Final
 
 from assessment.errors import AnswerInvalid, NumberExpected
@@ -21,25 +22,40 @@ _MINUS_SIGNS: Final = str.maketrans("−–", "--")
 class ScoringRule:
     """What a scorer knows of one item version.
 
-    kind      one of KINDS
-    correct   the correct response in the item's own form, see `bank.py`
-    options   ids of the options, empty where the kind has none
-    targets   ids of the targets of a matching item
+    kind        one of KINDS
+    correct     the correct response in the item's own form, see `bank.py`
+    options     ids of the options, empty where the kind has none
+    targets     ids of the targets of a matching item
+    is_partial  whether a part of the answer earns a part of the credit
     """
 
     kind: str
     correct: Any
     options: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    is_partial: bool = False
+
+    @property
+    def most_points(self) -> int:
+        """Points of a wholly right answer; 1 without partial credit."""
+        return most_points(self.kind, self.correct) if self.is_partial else 1
 
 
-def is_right(rule: ScoringRule, value: Any) -> bool:
-    """Whether an answer is right; nothing but the stored rule decides.
+def most_points(kind: str, correct: Any) -> int:
+    """Points that an item with partial credit can earn: right options, neighbours in order, pairs."""
+    return len(correct) - (kind == "ordering")
+
+
+def points(rule: ScoringRule, value: Any) -> int:
+    """What an answer earns, 0 to `most_points`: 1 or 0 without partial credit. Nothing but the stored rule decides.
 
     value    the answer as JSON: "b"; ["a", "c"]; true; ["c", "a", "b"]; {"s1": "t2"}; "๔๒"; "text"
     Raises   AnswerInvalid when the value has not the form of its kind (NumberExpected for a numeric item)
     """
-    return _SCORERS[rule.kind](rule, value)
+    is_right = _SCORERS[rule.kind](rule, value)
+    if not rule.is_partial:
+        return int(is_right)
+    return rule.most_points if is_right else PARTS[rule.kind](rule.correct, value)
 
 
 def parse_number(text: str) -> Decimal | None:
@@ -107,6 +123,14 @@ _SCORERS: Final[Mapping[str, Callable[[ScoringRule, Any], bool]]] = {
     "numeric": _numeric,
     "short_text": _short_text,
 }
+
+PARTS: Final[Mapping[str, Callable[[Any, Any], int]]] = {
+    "multiple_choice": lambda correct, chosen: max(len(set(chosen) & set(correct)) - len(set(chosen) - set(correct)), 0),
+    "ordering": lambda correct, order: len(set(pairwise(order)) & set(pairwise(correct))),
+    "matching": lambda correct, chosen: sum(target == correct[option] for option, target in chosen.items()),
+}
+"""The kinds that can give partial credit, and what an answer earns: right options less wrong ones; parts that stand right before the
+one that follows them; right pairs."""
 
 KINDS: Final = tuple(_SCORERS)
 """The kinds of item."""

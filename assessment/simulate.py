@@ -7,10 +7,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 
 from assessment.cat import Pool, PoolItem, resting_items
-from assessment.irt import ItemParams, probability
+from assessment.irt import ItemParams, probabilities, probability
+from assessment.outcome import MET, UNDECIDED, chances_at, verdict_by
 from assessment.sitting import Rules, Sitting
 
 
@@ -22,6 +24,7 @@ class Simulated:
     estimate   EAP of the first scale at the end, with sd its standard deviation
     places     items taken, in order
     given      items per domain
+    p_cuts     P(theta >= cut) at the end, for each cut of the first scale
     """
 
     theta: float
@@ -29,6 +32,7 @@ class Simulated:
     sd: float
     places: tuple[int, ...]
     given: tuple[int, ...]
+    p_cuts: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +93,18 @@ class Decisions:
     """How examinees were judged at a cut; shares 0..1.
 
     right       of those decided, how many are on the side of the cut where their true ability is; None when nobody was
-    undecided   of all, how many intervals still held the cut at the end: they get no verdict but another chance
+    undecided   of all, how many the end left without a verdict: they get another chance
     """
 
     right: float | None
     undecided: float
 
 
-def decisions(done: Sequence[Simulated], cut: float, z: float) -> Decisions:
-    """Verdicts by intervals about the estimates.
-
-    z   half width of the interval in standard deviations
-    """
-    decided = [person for person in done if abs(person.estimate - cut) > z * person.sd]
-    right = sum((person.estimate >= cut) == (person.theta >= cut) for person in decided)
+def decisions(done: Sequence[Simulated], cut: float, confidence: float) -> Decisions:
+    """Verdicts on the first cut of the rules, as a sitting gives them. cut: that cut; confidence: as in `outcome.verdict_by`."""
+    verdicts = [(person, verdict_by(person.p_cuts[0], confidence)) for person in done]
+    decided = [(person, verdict == MET) for person, verdict in verdicts if verdict != UNDECIDED]
+    right = sum(is_met == (person.theta >= cut) for person, is_met in decided)
     return Decisions(right / len(decided) if decided else None, 1 - len(decided) / len(done))
 
 
@@ -110,9 +112,18 @@ def _examinee(pool: Pool, rules: Rules, chance: Random, resting: frozenset[int],
     theta = chance.gauss(0, 1)
     sitting = Sitting(pool, rules, seed)
     while sitting.finish_reason() is None and (choice := sitting.next_item(resting)) is not None:
-        sitting.answer(choice.place, chance.random() < probability(theta, pool.items[choice.place].params))
+        sitting.answer(choice.place, drawn_category(theta, pool.items[choice.place].params, chance.random()))
     ability = sitting.ability(0)
-    return Simulated(theta, ability.theta, ability.sd, tuple(place for place, _ in sitting.taken), tuple(sitting.given))
+    p_cuts = chances_at(sitting.posterior(0), rules.cuts[0])
+    return Simulated(theta, ability.theta, ability.sd, tuple(place for place, _ in sitting.taken), tuple(sitting.given), p_cuts)
+
+
+def drawn_category(theta: float, item: ItemParams, number: float) -> int:
+    """The category that one random number 0 <= number < 1 stands for: as high as it is small."""
+    if not item.steps:
+        return int(number < probability(theta, item))
+    at_least = accumulate(reversed(probabilities(theta, item)[1:]))
+    return sum(number < chance for chance in at_least)
 
 
 def report(pool: Pool, rules: Rules, done: Sequence[Simulated]) -> Report:

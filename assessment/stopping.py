@@ -13,12 +13,14 @@ class StoppingRule:
     min_items, max_items   of the whole test
     se                     an ability is precise at this standard deviation or below, logits
     clear_of_cuts_z        an ability is clear when no cut lies within z standard deviations; None: never asked
+    confidence             an ability is clear when P(theta >= cut) is so high, or so low, at each of its cuts; None: never asked
     """
 
     min_items: int
     max_items: int
     se: float
     clear_of_cuts_z: float | None = None
+    confidence: float | None = None
 
 
 def is_settled(ability: Ability, cuts: Sequence[float], rule: StoppingRule) -> bool:

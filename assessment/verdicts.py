@@ -12,10 +12,14 @@ def area_estimates(form: CompiledForm, sitting: Sitting) -> list[dict[str, Any]]
     """One row of `ability_estimate` an area, without the attempt's own columns, in the order of the form."""
     rows = []
     for number, domain in enumerate(form.document.domains):
-        answers = [(form.pool.items[place].params, right) for place, right in sitting.taken if form.pool.items[place].domain == number]
+        answers = [(form.pool.items[place].params, reached) for place, reached in sitting.taken if form.pool.items[place].domain == number]
         posterior = sitting.posterior(number)
         verdict = judge_area(
-            posterior, form.rules.cuts[number], n_items=len(answers), min_items_for_level=form.document.min_items_for_level
+            posterior,
+            form.rules.cuts[number],
+            n_items=len(answers),
+            min_items_for_level=form.document.min_items_for_level,
+            confidence=form.document.decision.confidence,
         )
         rows.append(
             {
@@ -24,9 +28,10 @@ def area_estimates(form: CompiledForm, sitting: Sitting) -> list[dict[str, Any]]
                 "se": verdict.ability.sd,
                 "wle": warm(answers),
                 "n_items": len(answers),
-                "n_right": sum(right for _, right in answers),
+                "n_right": sum(reached == item.n_points for item, reached in answers),
                 "level": verdict.level,
                 "p_levels": list(verdict.p_levels),
+                "verdicts": list(verdict.verdicts),
                 "is_borderline": verdict.is_borderline,
                 "is_indicative": verdict.is_indicative,
                 "posterior": posterior,

@@ -5,8 +5,7 @@ SQLAlchemy app (one read, two inserts, one commit) under the same granian. The t
 `python -m bench.answer [--database sqlite|postgresql] [--seconds N]` prints the table, `--json` the figures alone.
 CPU is that of the web processes for each answer, warm-up and starts of attempts included: the one figure that other work on the
 machine does not change.
-Targets: p95 <= 50 ms at 100 takers who give about 170 answers a second; 170 a second held (`--seconds 600`) with p95 <= 300 ms; every
-acknowledged answer stored, each once.
+Every acknowledged answer must be stored, each once. What an examination has to hold is measured by `bench.exam`.
 """
 
 import argparse
@@ -15,7 +14,7 @@ import multiprocessing
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,13 +28,10 @@ N_TAKERS = 100
 ANSWERS_PER_SECOND = 170
 SECONDS = 10.0
 WARM_UP_ITEMS = 17
-TARGET_P95_MS, HELD_P95_MS = 50.0, 300.0
-SHARE_HELD = 0.9
-PACED = "100 takers, 170 answers/s"
 CLIENT_ID = "bench"
 SITUATIONS: dict[str, tuple[int, float]] = {
     "1 taker": (1, 0.0),
-    PACED: (N_TAKERS, N_TAKERS / ANSWERS_PER_SECOND),
+    "100 takers, 170 answers/s": (N_TAKERS, N_TAKERS / ANSWERS_PER_SECOND),
     "100 takers, no pause": (N_TAKERS, 0.0),
 }
 """Takers at once, and mean seconds from one answer of a taker to the next."""
@@ -59,8 +55,8 @@ def run(json: bool = False, *, database: str = "sqlite", seconds: float = SECOND
         pattern = stack.enter_context(common.database_server(database, folder))
         pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         servers = [
-            stack.enter_context(_tool(common.new_database(pattern, "tool"), folder)),
-            stack.enter_context(_bare(common.new_database(pattern, "bare"))),
+            stack.enter_context(tool(common.new_database(pattern, "tool"), folder)),
+            stack.enter_context(bare(common.new_database(pattern, "bare"))),
         ]
         told: dict[str, dict[str, Told]] = {server.name: {} for server in servers}
         cpu: dict[str, dict[str, float]] = {server.name: {} for server in servers}
@@ -76,7 +72,7 @@ def run(json: bool = False, *, database: str = "sqlite", seconds: float = SECOND
                 situation: _figures(one) | {"cpu_ms_per_answer": round(cpu[server.name][situation], 1)}
                 for situation, one in told[server.name].items()
             }
-            | {"kept": _kept(server, told)}
+            | {"kept": compare_with_rows(server, told[server.name].values())}
             for server in servers
         }
     ours = rows["tool"]
@@ -87,11 +83,7 @@ def run(json: bool = False, *, database: str = "sqlite", seconds: float = SECOND
         "ratio_to_bare_at_saturation": round(
             ours["100 takers, no pause"]["answers_per_second"] / rows["bare"]["100 takers, no pause"]["answers_per_second"], 2
         ),
-        "targets": {
-            "p95 <= 50 ms at 100 takers": ours[PACED]["p95_ms"] <= TARGET_P95_MS,
-            "170 answers/s held with p95 <= 300 ms": _is_held(ours[PACED], rows["bare"][PACED]),
-            "every acknowledged answer stored once": ours["kept"]["lost"] == ours["kept"]["doubled"] == 0,
-        },
+        "targets": {"every acknowledged answer stored once": ours["kept"]["lost"] == ours["kept"]["doubled"] == 0},
     }
     if not json:
         _print(result)
@@ -109,21 +101,15 @@ def _figures(told: Told) -> dict[str, Any]:
     return figures
 
 
-def _is_held(ours: dict[str, Any], bare: dict[str, Any]) -> bool:
-    """Whether as many answers were taken as takers give who never wait, but for the starts of their next attempts, and none was refused."""
-    share = ours["answers_per_second"] / bare["answers_per_second"]
-    return bool(share >= SHARE_HELD and ours["p95_ms"] <= HELD_P95_MS and not ours["errors"])
-
-
-def _kept(server: Server, told: dict[str, dict[str, Told]]) -> dict[str, int]:
-    """Compares what takers were told with what is stored."""
+def compare_with_rows(server: Server, told: Iterable[Told]) -> dict[str, int]:
+    """Compares what takers of a server were told with what it has stored."""
     from sqlalchemy import select
 
     from assessment.models import Response
     from bench.bare_answer_tables import answer
     from kernel.db import Database
 
-    acknowledged = [client_id for one in told[server.name].values() for client_id in one.acknowledged]
+    acknowledged = [client_id for one in told for client_id in one.acknowledged]
     database = Database(server.database_url)
     with database.reading() as db:
         stored = Counter(db.scalars(select(Response.client_id if server.name == "tool" else answer.c.client_id)))
@@ -137,7 +123,8 @@ def _kept(server: Server, told: dict[str, dict[str, Told]]) -> dict[str, int]:
 
 
 @contextmanager
-def _tool(database_url: str, folder: Path) -> Iterator[Server]:
+def tool(database_url: str, folder: Path, *, n_takers: int = N_TAKERS) -> Iterator[Server]:
+    """The tool as `kaona serve` runs it, with people who have a session each."""
     from kernel.db import Database
     from lti_tool import migrate
     from lti_tool.settings import Settings
@@ -146,7 +133,7 @@ def _tool(database_url: str, folder: Path) -> Iterator[Server]:
     settings = Settings(data_dir=folder, public_url=f"http://127.0.0.1:{port}", database_url=database_url)
     database = Database(database_url)
     migrate.upgrade(database)
-    takers = _people(database, settings)
+    takers = _people(database, settings, n_takers)
     database.dispose()
     environment = {
         "KAONA_PUBLIC_URL": settings.public_url,
@@ -161,14 +148,15 @@ def _tool(database_url: str, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def _bare(database_url: str) -> Iterator[Server]:
+def bare(database_url: str, *, n_takers: int = N_TAKERS) -> Iterator[Server]:
+    """The bare save."""
     from sqlalchemy import insert
 
     from bench.bare_answer_tables import metadata, taker
     from kernel.db import Database
 
     port = common.free_port()
-    tokens = [f"taker-{number}" for number in range(N_TAKERS)]
+    tokens = [f"taker-{number}" for number in range(n_takers)]
     database = Database(database_url)
     metadata.create_all(database.engine)
     with database.transaction() as db:
@@ -178,7 +166,7 @@ def _bare(database_url: str) -> Iterator[Server]:
         yield Server("bare", pid, port, [Taker("", "", "", "", token) for token in tokens], database_url)
 
 
-def _people(database: Any, settings: Any) -> list[Taker]:
+def _people(database: Any, settings: Any, n_takers: int) -> list[Taker]:
     """Takers with a session each, made by the doors that a launch goes through after its checks."""
     from kernel.clock import system_clock
     from kernel.ids import digest, new_uuid
@@ -202,7 +190,7 @@ def _people(database: Any, settings: Any) -> list[Taker]:
             deployment="1", tenant="bench", now=now,
         )  # fmt: skip
         platform = list_platforms_of(db, issuer, CLIENT_ID)[0]
-        for number in range(N_TAKERS):
+        for number in range(n_takers):
             message = Message(
                 deployment_id="1", sub=f"person-{number}", name="สมชาย ใจดี", roles=frozenset({Role.LEARNER}),
                 target_link_uri=f"{settings.public_url}/open/assessment/{form.uuid}", context_id="course-1", context_title="รายวิชา",

@@ -1,4 +1,4 @@
-"""People who take the assessment, for `bench.answer`: many keep-alive connections in one event loop of a process of its own.
+"""People who take the assessment, for `bench.answer` and `bench.exam`: many keep-alive connections in one event loop of an own process.
 
 A taker reads the item page that an answer brings back, as a browser does, and answers it in some well-formed way.
 """
@@ -65,9 +65,74 @@ async def _take(port: int, takers: list[Taker], *, seconds: float, pause: float,
     begun = time.perf_counter()
     await asyncio.gather(*(person.go_on(begun + seconds, pause, told) for person in people))
     told.seconds = time.perf_counter() - begun
+    _take_over(told, warm)
+    return told
+
+
+def hold(port: int, takers: list[Taker], *, rate: float, seconds: float, seats: int, warm_up: int, seed: int) -> Told:
+    """Saves come at a given rate, whatever the server makes of it; who has finished is followed by the next of the takers.
+
+    Each save is due at a moment of its own (pauses between them as of people who know nothing of each other) and its time is
+    counted from that moment, also where everybody is still waiting for an answer.
+    rate    saves a second
+    seats   people at it at once
+    """
+    return asyncio.run(_hold(port, takers, rate=rate, seconds=seconds, seats=seats, warm_up=warm_up, chance=Random(seed)))
+
+
+async def _hold(port: int, takers: list[Taker], *, rate: float, seconds: float, seats: int, warm_up: int, chance: Random) -> Told:
+    told, warm = Told(), Told()
+    others = iter(takers[seats:])
+    people = [_Person(port, taker, Random(chance.random())) for taker in takers[:seats]]
+    await _in_groups([person.prepare(chance.randint(0, warm_up), warm) for person in people])
+    free: asyncio.Queue[_Person] = asyncio.Queue()
+    for person in people:
+        free.put_nowait(person)
+
+    async def save(person: _Person, due: float) -> None:
+        await person.answer(told, due)
+        if person.has_finished:
+            person.leave()
+            person = _Person(port, next(others, person.taker), Random(chance.random()))
+            await person.prepare(0, told)
+        free.put_nowait(person)
+
+    begun = due = time.perf_counter()
+    under_way: set[asyncio.Task[None]] = set()
+    while (due := due + chance.expovariate(rate)) < begun + seconds:
+        await asyncio.sleep(due - time.perf_counter())
+        task = asyncio.create_task(save(await free.get(), due))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+    await asyncio.gather(*under_way)
+    told.seconds = time.perf_counter() - begun
+    _take_over(told, warm)
+    return told
+
+
+def press(port: int, takers: list[Taker], *, times: int, warm_up: int, seed: int) -> Told:
+    """All takers send an answer at the same moment, some times over; counted from that moment."""
+    return asyncio.run(_press(port, takers, times=times, warm_up=warm_up, chance=Random(seed)))
+
+
+async def _press(port: int, takers: list[Taker], *, times: int, warm_up: int, chance: Random) -> Told:
+    told, warm = Told(), Told()
+    people = [_Person(port, taker, Random(chance.random())) for taker in takers]
+    await _in_groups([person.prepare(chance.randint(0, warm_up), warm) for person in people])
+    for _ in range(times):
+        await _in_groups([person.prepare(0, warm) for person in people])
+        await asyncio.sleep(1)
+        moment = time.perf_counter()
+        await asyncio.gather(*(person.answer(told, moment) for person in people))
+        told.seconds += time.perf_counter() - moment
+    _take_over(told, warm)
+    return told
+
+
+def _take_over(told: Told, warm: Told) -> None:
+    """What was sent before the measuring counts for the comparison with what is stored."""
     told.acknowledged += warm.acknowledged
     told.errors += warm.errors
-    return told
 
 
 async def _in_groups(work: list[Coroutine[Any, Any, None]], size: int = 10) -> None:
@@ -91,28 +156,44 @@ class _Person:
         self._attempt = ""
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
+    @property
+    def taker(self) -> Taker:
+        """Whose answers these are."""
+        return self._taker
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether the last answer ended the sitting; on the baseline nothing does."""
+        return not self._page and not self._taker.token
+
     async def prepare(self, n_answers: int, told: Told) -> None:
-        for _ in range(max(n_answers, 1) if self._taker.token else n_answers):
-            await self._answer(told)
-        if not self._page and not self._taker.token:
+        """Answers some items and stands at the next one."""
+        for _ in range(n_answers):
+            await self.answer(told)
+        if self.has_finished:
             await self._start(told)
 
     async def go_on(self, until: float, pause: float, told: Told) -> None:
         await asyncio.sleep(self._chance.random() * pause)
         while (now := time.perf_counter()) < until:
-            await self._answer(told)
+            await self.answer(told)
             await asyncio.sleep(max(0.0, now + pause * self._chance.uniform(0.5, 1.5) - time.perf_counter()))
+        self.leave()
+
+    def leave(self) -> None:
+        """Closes the connection."""
         if self._streams:
             self._streams[1].close()
 
-    async def _answer(self, told: Told) -> None:
+    async def answer(self, told: Told, due: float | None = None) -> None:
+        """Sends one answer. due: when it should have left, on the clock `perf_counter`; its time counts from there."""
         if self._taker.token:
-            await self._answer_bare(told)
+            await self._answer_bare(told, due)
             return
         if not self._page:
             await self._start(told)
         fields = self._fields()
-        begun = time.perf_counter()
+        begun = due or time.perf_counter()
         try:
             path = f"/learn/{self._taker.launch}/attempts/{self._attempt}/responses"
             status, location, body = await self._send("POST", path, urlencode(fields))
@@ -131,9 +212,9 @@ class _Person:
             return
         told.acknowledged.append(dict(fields)["client_id"])
 
-    async def _answer_bare(self, told: Told) -> None:
+    async def _answer_bare(self, told: Told, due: float | None) -> None:
         fields = {"token": self._taker.token, "client_id": self._new_id(), "value": "b"}
-        begun = time.perf_counter()
+        begun = due or time.perf_counter()
         try:
             status, _, _ = await self._send("POST", "/answer", urlencode(fields))
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
@@ -173,15 +254,21 @@ class _Person:
         return str(UUID(int=self._chance.getrandbits(128), version=4))
 
     async def _send(self, method: str, path: str, form: str | None) -> tuple[int, str, bytes]:
+        """One exchange; on a new connection where the server has closed the old one meanwhile, as browsers do it."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            if self._streams is None or self._streams[1].is_closing():
-                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-            try:
-                return await self._exchange(*self._streams, method, path, form or "")
-            except (OSError, asyncio.IncompleteReadError):
-                self._streams[1].close()
+            while True:
+                is_new = self._streams is None
+                streams = self._streams or await asyncio.open_connection("127.0.0.1", self._port)
                 self._streams = None
-                raise
+                try:
+                    answer = await self._exchange(*streams, method, path, form or "")
+                except (OSError, asyncio.IncompleteReadError):
+                    streams[1].close()
+                    if is_new:
+                        raise
+                else:
+                    self._streams = streams
+                    return answer
 
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, path: str, form: str

@@ -13,7 +13,8 @@ class KaonaError(Exception):
     code      stable, snake_case; part of the contract with callers
     message   one full sentence for the person, Thai and English; `{name}` places are filled from `details`
     way_on    what the person can do now, Thai and English; may be empty
-    details   values for the sentence and the log: never a token, a name of a person or an answer
+    details   values for the sentence and the log: never a token, a name of a person or an answer; a language map fills its place
+              in the sentence's language
     """
 
     code: ClassVar[str] = "refused"
@@ -62,6 +63,6 @@ class Invalid(KaonaError):
 def _filled(texts: Mapping[str, str], language: str, details: Mapping[str, Any]) -> str:
     text = texts.get(language) or texts.get("th") or next(iter(texts.values()))
     try:
-        return text.format(**details)
+        return text.format(**{name: value.get(language, value) if isinstance(value, Mapping) else value for name, value in details.items()})
     except (KeyError, IndexError):
         return text

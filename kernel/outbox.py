@@ -12,14 +12,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import CheckConstraint, ColumnElement, Index, Select, String, Text, delete, func, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.db import Base, JsonDocument, UtcDateTime
 from kernel.ids import new_token
+from kernel.prepared import Prepared, either
 
 LEASE_SECONDS = 60
 """How long a claim holds when its worker is not heard of again."""
@@ -120,6 +135,29 @@ class Pace:
         return start + timedelta(seconds=1 / self.per_second)
 
 
+_item, _lane = cast("Table", OutboxItem.__table__), cast("Table", OutboxLane.__table__)
+_GIVEN = ("tenant_id", "kind", "lane", "key", "payload", "due_at", "created_at")
+_NEW_ITEM = Prepared(
+    either(
+        lambda insert: (
+            insert(_item)
+            .values({name: bindparam(name) for name in _GIVEN} | {"state": "waiting", "attempts": 0})
+            .on_conflict_do_nothing(index_elements=["key"])
+            .returning(_item.c.id)
+        )
+    )
+)
+_NEW_LANE = Prepared(
+    either(
+        lambda insert: (
+            insert(_lane)
+            .values(name=bindparam("name"), next_at=bindparam("next_at"), failures=0)
+            .on_conflict_do_nothing(index_elements=["name"])
+        )
+    )
+)
+
+
 def put(
     db: Session,
     *,
@@ -132,22 +170,18 @@ def put(
     lane: str | None = None,
 ) -> bool:
     """Adds one effect to the present transaction. Returns False when the same key stands there already."""
-    insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
     if lane is not None:
-        db.execute(insert(OutboxLane).values(name=lane, next_at=now, failures=0).on_conflict_do_nothing(index_elements=["name"]))
+        _NEW_LANE.count(db, {"name": lane, "next_at": now})
     row = {
         "tenant_id": tenant_id,
         "kind": kind,
         "lane": lane,
         "key": key,
         "payload": payload,
-        "state": "waiting",
-        "attempts": 0,
         "due_at": due_at or now,
         "created_at": now,
     }
-    statement = insert(OutboxItem).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(OutboxItem.id)
-    return db.execute(statement).first() is not None
+    return _NEW_ITEM.first(db, row) is not None
 
 
 def is_any_due(db: Session, *, kinds: list[str], now: datetime, pace: Pace | None = None) -> bool:

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from kernel.db import connection_of
 from kernel.ids import derived_uuid, new_uuid
 from kernel.langmap import LangMap
+from kernel.prepared import either
 from learning.catalogue import ResourceRecord, read_catalogue
 from learning.choice import Resource, is_within_mix
 from learning.errors import StepHasNoActivity, StepNotFound, StepStateUnknown
@@ -261,13 +262,22 @@ def _notes(path: Path, standpoint: Standpoint) -> list[dict[str, Any]]:
     return notes
 
 
+_NEW_VERSIONS = either(
+    lambda insert: (
+        insert(PathRow.__table__)
+        .on_conflict_do_nothing(index_elements=["tenant_id", "person_uuid", "version"])
+        .returning(PathRow.person_uuid, PathRow.id)
+    )
+)
+_NEW_STEPS = insert(cast("Table", PathStepRow.__table__))
+
+
 def _add_versions(db: Session, versions: list[dict[str, Any]], drafts: Mapping[UUID, _Draft]) -> set[UUID]:
     """Stores versions with their steps; returns whose: not those of whom another transaction has stored the same number."""
     if not versions:
         return set()
-    insert_path = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert_path(PathRow).on_conflict_do_nothing(index_elements=["tenant_id", "person_uuid", "version"])
-    ids = {person_uuid: path_id for person_uuid, path_id in db.execute(statement.returning(PathRow.person_uuid, PathRow.id), versions)}  # noqa: C416  rows are not plain tuples
+    connection = connection_of(db)
+    ids = dict(connection.execute(_NEW_VERSIONS[connection.dialect.name], versions).all())
     tenant_ids = {version["person_uuid"]: version["tenant_id"] for version in versions}
     steps = [
         {"tenant_id": tenant_ids[person_uuid], "path_id": path_id, "uuid": new_uuid(), "position": position, **values}
@@ -275,5 +285,5 @@ def _add_versions(db: Session, versions: list[dict[str, Any]], drafts: Mapping[U
         for position, values in enumerate(drafts[person_uuid].steps, start=1)
     ]
     if steps:
-        db.execute(insert(PathStepRow), steps)
+        connection.execute(_NEW_STEPS, steps)
     return set(ids)

@@ -4,11 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import Table, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
+from kernel.prepared import OneOf, Prepared
 from learning.choice import Resource
 from learning.errors import ResourceNotFound
 from learning.graph import Milestone, collect_edges
@@ -134,18 +136,34 @@ def hold_newest(db: Session, *, tenant_id: int, person_uuid: UUID) -> PathRow | 
 
 # Statements of every finish, built once: building them costs more than the database does.
 
+_path, _resource, _prerequisite = (cast("Table", model.__table__) for model in (PathRow, ResourceRow, PrerequisiteRow))
+
 _NEWEST_IDS = (
-    select(func.max(PathRow.id))  # a later version is stored later, while the one before it is held
-    .where(PathRow.tenant_id == bindparam("tenant"), PathRow.person_uuid.in_(bindparam("people", expanding=True)))
-    .group_by(PathRow.person_uuid)
+    select(func.max(_path.c.id))  # a later version is stored later, while the one before it is held
+    .where(_path.c.tenant_id == bindparam("tenant"), OneOf(_path.c.person_uuid, "people"))
+    .group_by(_path.c.person_uuid)
 )
-_HOLD_NEWEST = select(PathRow.id).where(PathRow.id.in_(_NEWEST_IDS)).order_by(PathRow.person_uuid).with_for_update()
-_NEWEST = select(PathRow).where(PathRow.id.in_(_NEWEST_IDS)).execution_options(populate_existing=True)
-_OFFERED = select(ResourceRow.id, ResourceRow.key, ResourceRow.kind, ResourceRow.hours, ResourceRow.node_key, ResourceRow.level).where(
-    or_(ResourceRow.tenant_id.is_(None) & ResourceRow.retired_at.is_(None), ResourceRow.id.in_(bindparam("begun", expanding=True)))
+_HOLD_NEWEST = Prepared(select(_path.c.id).where(_path.c.id.in_(_NEWEST_IDS)).order_by(_path.c.person_uuid).with_for_update())
+_NEWEST = (
+    select(PathRow)
+    .where(
+        PathRow.id.in_(
+            select(func.max(PathRow.id))
+            .where(PathRow.tenant_id == bindparam("tenant"), PathRow.person_uuid.in_(bindparam("people", expanding=True)))
+            .group_by(PathRow.person_uuid)
+        )
+    )
+    .execution_options(populate_existing=True)
 )
-_EDGES = select(PrerequisiteRow.node_key, PrerequisiteRow.level, PrerequisiteRow.needs_node_key, PrerequisiteRow.needs_level).where(
-    PrerequisiteRow.tenant_id.is_(None)
+_OFFERED = Prepared(
+    select(_resource.c.id, _resource.c.key, _resource.c.kind, _resource.c.hours, _resource.c.node_key, _resource.c.level).where(
+        or_(_resource.c.tenant_id.is_(None) & _resource.c.retired_at.is_(None), OneOf(_resource.c.id, "begun"))
+    )
+)
+_EDGES = Prepared(
+    select(_prerequisite.c.node_key, _prerequisite.c.level, _prerequisite.c.needs_node_key, _prerequisite.c.needs_level).where(
+        _prerequisite.c.tenant_id.is_(None)
+    )
 )
 
 
@@ -153,8 +171,8 @@ def hold_newest_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID
     """As `hold_newest`, for each of these people who has a path; held in the order of the people, the same for all."""
     whose = {"tenant": tenant_id, "people": list(person_uuids)}
     while True:
-        held_ids = set(db.scalars(_HOLD_NEWEST, whose))
-        rows = db.scalars(_NEWEST, whose).all()
+        held_ids = {held_id for (held_id,) in _HOLD_NEWEST.flushed_rows(db, whose)}
+        rows = db.scalars(_NEWEST, whose).all() if held_ids else []
         if held_ids == {row.id for row in rows}:
             return {row.person_uuid: row for row in rows}
 
@@ -163,7 +181,7 @@ def read_offer(db: Session, begun_ids: Collection[int]) -> Offer:
     """What a path may hold: the resources offered now, and those that the person has begun."""
     ids: dict[str, int] = {}
     resources: dict[Milestone, list[Resource]] = defaultdict(list)
-    for row_id, key, kind, hours, node_key, level in db.execute(_OFFERED, {"begun": list(begun_ids)}):
+    for row_id, key, kind, hours, node_key, level in _OFFERED.flushed_rows(db, {"begun": list(begun_ids)}):
         ids[key] = row_id
         resources[Milestone(node_key, level)].append(Resource(key, kind, hours))
     return Offer(resources, ids)
@@ -171,7 +189,7 @@ def read_offer(db: Session, begun_ids: Collection[int]) -> Offer:
 
 def read_edges(db: Session) -> Mapping[Milestone, frozenset[Milestone]]:
     """The prerequisite graph of the national catalogue."""
-    rows = db.execute(_EDGES)
+    rows = _EDGES.flushed_rows(db, {})
     return collect_edges((Milestone(node, level), Milestone(needed, needed_level)) for node, level, needed, needed_level in rows)
 
 

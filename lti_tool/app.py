@@ -19,9 +19,12 @@ from lti_tool.lti.tenants import find_tenant_id
 from lti_tool.settings import Settings, read_settings
 from lti_tool.views import (
     admin,
+    admission,
     designer,
     executive,
     front,
+    integrity,
+    item_analysis,
     learner,
     leave,
     lti,
@@ -31,6 +34,7 @@ from lti_tool.views import (
     registration,
     resource,
     review,
+    sitting,
     tab,
     teacher,
 )
@@ -71,7 +75,10 @@ def create_app(settings: Settings | None = None, *, clock: Clock = system_clock,
     health.register(app)
     openapi.register(app)
     lti.register(app, on_enrolled=lambda db, who: enrolled.place_in_scope(db, who, now=app.clock()))
-    for page in (front, learner, resource, teacher, review, designer, executive, admin, platforms, records, privacy, leave, tab):
+    for page in (
+        front, learner, sitting, resource, teacher, review, integrity, designer, admission, executive, admin, platforms, records,
+        privacy, leave, tab, item_analysis,
+    ):  # fmt: skip
         app.register_blueprint(page.blueprint)
     registration.register(app)
     app.register_blueprint(_lrs(app))

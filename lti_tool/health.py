@@ -1,7 +1,9 @@
-"""Is the process alive, may it take requests, and how much of what has it done."""
+"""Is the process alive, may it take requests, how much of what has it done, and who waits for statements of the record store."""
 
 import os
+import threading
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -10,9 +12,12 @@ import structlog
 from flask import Response, abort, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+import xapi.api as xapi
 from lti_tool import migrate
 from lti_tool.web.current import this_app
 from lti_tool.web.edge import KaonaApp, without_transaction
@@ -30,12 +35,17 @@ DURATION = Histogram(
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 """Methods that are counted by name; what a stranger makes up is counted as `other`, so that it makes no new series."""
 
+LAGS_SECONDS = 15.0
+"""How old the figures of the record store may be that a process gives to whoever asks next."""
+
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
 """Headers by which a proxy shows itself."""
 
 
 def register(app: KaonaApp) -> None:
     """Adds `/healthz`, `/readyz` and `/metrics`, and counts every request."""
+    of_store = CollectorRegistry()
+    of_store.register(_Lags(app))
 
     @app.get("/healthz")
     @without_transaction
@@ -64,10 +74,52 @@ def register(app: KaonaApp) -> None:
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(registry) + generate_latest(of_store), content_type=CONTENT_TYPE_LATEST)
 
     app.before_request(_start)
     app.after_request(_count)
+
+
+class _Lags(Collector):
+    """Gauges of the record store's pushes and feeds; read from the database at most every `LAGS_SECONDS` in a process."""
+
+    def __init__(self, app: KaonaApp) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._found: list[xapi.Lag] = []
+        self._good_until = float("-inf")
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing, so that registering reads nothing."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One sample a push or feed and gauge; none while the database is away."""
+        names = ["kind", "tenant", "name"]
+        waiting = GaugeMetricFamily("kaona_lrs_waiting", "Statements that wait for a push or a feed's consumer, up to 1,000.", labels=names)
+        oldest = GaugeMetricFamily("kaona_lrs_oldest_waiting_seconds", "Time since the first of them was stored; 0 for none.", labels=names)
+        refused = GaugeMetricFamily("kaona_lrs_refused", "Statements that a push's target refused, up to 1,000.", labels=names)
+        paused = GaugeMetricFamily("kaona_lrs_paused", "Whether a push stands still until somebody resumes it.", labels=names)
+        now = self._app.clock()
+        for lag in self._lags():
+            labels = [lag.kind, str(lag.tenant_id), lag.name]
+            waiting.add_metric(labels, lag.waiting)
+            oldest.add_metric(labels, max(0.0, (now - lag.oldest_at).total_seconds()) if lag.oldest_at else 0)
+            if lag.kind != "feed":
+                refused.add_metric(labels, lag.refused)
+                paused.add_metric(labels, lag.is_paused)
+        yield from (waiting, oldest, refused, paused)
+
+    def _lags(self) -> list[xapi.Lag]:
+        with self._lock:
+            if time.monotonic() >= self._good_until:
+                try:
+                    with self._app.database.reading() as db:
+                        self._found = xapi.measure_lags(db)
+                except SQLAlchemyError:
+                    self._found = []
+                self._good_until = time.monotonic() + LAGS_SECONDS
+            return self._found
 
 
 def _start() -> None:

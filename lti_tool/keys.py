@@ -22,6 +22,11 @@ def state_key(secret: bytes) -> bytes:
     return derive(secret, "kaona login states")
 
 
+def code_key(secret: bytes) -> bytes:
+    """The key under which access codes are digested."""
+    return derive(secret, "kaona access codes")
+
+
 def erasure_key(secret: bytes) -> bytes:
     """The key under which erased people are remembered, so that a restored backup can be rid of them again."""
     return derive(secret, "kaona erasure list")

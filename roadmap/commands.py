@@ -4,17 +4,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import groupby, islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy import Table, bindparam, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from kernel.clock import local_date
-from kernel.db import Base
+from kernel.db import Base, connection_of
 from kernel.ids import derived_uuid
 from kernel.langmap import LangMap
+from kernel.prepared import OneOf, Prepared, either
 from roadmap import queries
 from roadmap.attainment import RULE, Attained, Shown, attain
 from roadmap.comparison import compare_tables, copy_table
@@ -384,14 +385,34 @@ def _words(statements: Iterable[tuple[Mapping[str, Any], bool]], home_page: str 
     return words
 
 
-_WITHDRAWN = select(Withdrawal.statement_id, Withdrawal.authority).where(
-    Withdrawal.tenant_id == bindparam("tenant"), Withdrawal.statement_id.in_(bindparam("statements", expanding=True))
+_withdrawal, _evidence, _rule = (cast("Table", model.__table__) for model in (Withdrawal, Evidence, RuleVersion))
+_attainment = cast("Table", Attainment.__table__)
+_PAIR: Final = ("tenant_id", "person_uuid", "node_uuid")
+
+# Statements of every finish, built once: building them costs more than the database does.
+
+_WITHDRAWN = Prepared(
+    select(_withdrawal.c.statement_id, _withdrawal.c.authority).where(
+        _withdrawal.c.tenant_id == bindparam("tenant"), OneOf(_withdrawal.c.statement_id, "statements")
+    )
 )
-_EVIDENCE_OF = select(Evidence).where(
-    Evidence.tenant_id == bindparam("tenant"),
-    Evidence.person_uuid.in_(bindparam("people", expanding=True)),
-    Evidence.node_uuid.in_(bindparam("nodes", expanding=True)),
-)
+_SHOWN_OF = Prepared(
+    select(
+        _evidence.c.person_uuid, _evidence.c.node_uuid, _evidence.c.uuid, _evidence.c.statement_id, _evidence.c.kind, _evidence.c.level,
+        _evidence.c.theta, _evidence.c.se, _evidence.c.borderline, _evidence.c.indicative, _evidence.c.observed_at,
+    ).where(_evidence.c.tenant_id == bindparam("tenant"), OneOf(_evidence.c.person_uuid, "people"), OneOf(_evidence.c.node_uuid, "nodes"))
+)  # fmt: skip
+_POLICY = Prepared(select(_rule.c.policy).where(_rule.c.key == bindparam("rule")))
+_ADD_EVIDENCE = either(lambda insert: insert(_evidence).on_conflict_do_nothing().returning(_evidence.c.uuid))
+
+
+def _setting(insert: Any) -> Any:
+    upsert = insert(_attainment)
+    values = {column.name: upsert.excluded[column.name] for column in _attainment.columns if column.name not in _PAIR}
+    return upsert.on_conflict_do_update(index_elements=_PAIR, set_=values)
+
+
+_SET_ATTAINMENT = either(_setting)
 
 
 def _hear(db: Session, tenant_id: int, words: Sequence[_Word]) -> tuple[list[EvidenceDraft], set[UUID]]:
@@ -400,8 +421,7 @@ def _hear(db: Session, tenant_id: int, words: Sequence[_Word]) -> tuple[list[Evi
     Returns   the evidence that stands, new or not, and the statements whose evidence goes
     """
     about, voided = {word.about for word in words}, {word.about for word in words if not word.drafts}
-    kept = db.execute(_WITHDRAWN, {"tenant": tenant_id, "statements": list(about)})
-    withdrawn = {(statement_id, authority) for statement_id, authority in kept}
+    withdrawn = set(_WITHDRAWN.flushed_rows(db, {"tenant": tenant_id, "statements": list(about)}))
     with_evidence = select(Evidence.statement_id).where(Evidence.tenant_id == tenant_id, Evidence.statement_id.in_(voided))
     known = set(db.scalars(with_evidence)) if voided else set()
     fresh: dict[UUID, Sequence[EvidenceDraft]] = {}
@@ -431,7 +451,8 @@ def _add_evidence(db: Session, tenant_id: int, drafts: Sequence[EvidenceDraft]) 
     if not drafts:
         return set()
     rows = [{"tenant_id": tenant_id, **asdict(draft)} for draft in drafts]
-    return set(db.scalars(_insert(db, Evidence).on_conflict_do_nothing().returning(Evidence.uuid), rows))
+    connection = connection_of(db)
+    return set(connection.scalars(_ADD_EVIDENCE[connection.dialect.name], rows))
 
 
 def _settle(db: Session, tenant_id: int, pairs: Collection[tuple[UUID, UUID]], voided: Collection[UUID]) -> None:
@@ -441,9 +462,10 @@ def _settle(db: Session, tenant_id: int, pairs: Collection[tuple[UUID, UUID]], v
     _ensure_rule(db)
     evidence: dict[tuple[UUID, UUID], list[Shown]] = {pair: [] for pair in pairs}
     wanted = {"tenant": tenant_id, "people": list({person for person, _ in pairs}), "nodes": list({node for _, node in pairs})}
-    for row in db.scalars(_EVIDENCE_OF, wanted):
-        if (row.person_uuid, row.node_uuid) in evidence and row.statement_id not in voided:
-            evidence[row.person_uuid, row.node_uuid].append(queries.shown(row))
+    for person_uuid, node_uuid, *values in _SHOWN_OF.flushed_rows(db, wanted):
+        piece = Shown(*values)
+        if (person_uuid, node_uuid) in evidence and piece.statement_id not in voided:
+            evidence[person_uuid, node_uuid].append(piece)
     rows = []
     for (person_uuid, node_uuid), pieces in evidence.items():
         attained = attain(pieces, RULE)
@@ -453,10 +475,8 @@ def _settle(db: Session, tenant_id: int, pairs: Collection[tuple[UUID, UUID]], v
             of_pair = (Attainment.tenant_id == tenant_id, Attainment.person_uuid == person_uuid, Attainment.node_uuid == node_uuid)
             db.execute(delete(Attainment).where(*of_pair))
     if rows:
-        upsert = _insert(db, Attainment)
-        key = ("tenant_id", "person_uuid", "node_uuid")
-        values = {name: upsert.excluded[name] for name in rows[0] if name not in key}
-        db.execute(upsert.on_conflict_do_update(index_elements=key, set_=values), rows)
+        connection = connection_of(db)
+        connection.execute(_SET_ATTAINMENT[connection.dialect.name], rows)
 
 
 def _all_attainments(db: Session) -> Iterator[dict[str, Any]]:
@@ -477,10 +497,10 @@ def _attainment_row(tenant_id: int, person_uuid: UUID, node_uuid: UUID, attained
 
 def _ensure_rule(db: Session) -> None:
     """The rule in force stands in the database, word for word."""
-    stored = db.get(RuleVersion, RULE.key)
-    if stored is None:
+    stored = _POLICY.flushed_rows(db, {"rule": RULE.key})
+    if not stored:
         db.execute(_insert(db, RuleVersion).values(key=RULE.key, policy=RULE.as_policy()).on_conflict_do_nothing())
-    elif stored.policy != RULE.as_policy():
+    elif stored[0][0] != RULE.as_policy():
         raise RuleVersionChanged(rule=RULE.key)
 
 

@@ -1,6 +1,6 @@
 """What a statement shows about a person's competencies. Pure, deterministic, and never surprised by a statement.
 
-Two kinds of statement are understood. Our own `passed` and `failed` carry a measured level for one area: evidence of kind
+Two kinds of statement are understood. Our own `passed`, `failed` and `scored` carry a measured level for one area: evidence of kind
 test. `completed` and `passed` from anywhere else, when they name a competency, are evidence of kind course.
 Ours are told from others by the authority, which the LRS stamps and no client can choose.
 """
@@ -21,6 +21,7 @@ OWN_AUTHORITY: Final = "kaona"
 
 PASSED: Final = "http://adlnet.gov/expapi/verbs/passed"
 FAILED: Final = "http://adlnet.gov/expapi/verbs/failed"
+SCORED: Final = "http://adlnet.gov/expapi/verbs/scored"
 COMPLETED: Final = "http://adlnet.gov/expapi/verbs/completed"
 VOIDED: Final = "http://adlnet.gov/expapi/verbs/voided"
 
@@ -79,7 +80,7 @@ def evidence_from(statement: Mapping[str, Any], *, home_page: str | None = None)
         return []
     verb = _in(statement, "verb", "id")
     if is_own(statement):
-        return _measured(statement, statement_id, person_uuid, observed_at) if verb in (PASSED, FAILED) else []
+        return _measured(statement, statement_id, person_uuid, observed_at) if verb in (PASSED, FAILED, SCORED) else []
     if verb not in (PASSED, COMPLETED) or _in(statement, "result", "success") is False or _in(statement, "result", "completion") is False:
         return []
     return [

@@ -3,12 +3,14 @@
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import overload
+from typing import NamedTuple, cast, overload
 from uuid import UUID
 
-from sqlalchemy import bindparam, event, or_, select
+from sqlalchemy import Table, bindparam, event, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from kernel.langmap import LangMap
+from kernel.prepared import OneOf, Prepared
 from roadmap.attainment import RULE, Attained, Carrier, Shown, attain, carry, is_counted, level_of
 from roadmap.errors import UnknownFramework, UnknownNode
 from roadmap.framework import CARRYING_RELATIONS
@@ -52,21 +54,52 @@ DEFAULT_FRAMEWORK = "th-ds-2567"
 
 # Statements of every finish, built once: building them costs more than the database does.
 
-_ADOPTED = (
-    select(AgencyFramework.tenant_id, AgencyFramework.framework_id)
-    .where(AgencyFramework.tenant_id.in_(bindparam("tenants", expanding=True)), AgencyFramework.valid_from <= bindparam("on"))
-    .order_by(AgencyFramework.valid_from)
+_agency, _framework, _node = (cast("Table", model.__table__) for model in (AgencyFramework, Framework, FrameworkNode))
+_scope, _target, _attainment = (cast("Table", model.__table__) for model in (PersonScope, Target, Attainment))
+_evidence_table, _crosswalk = cast("Table", Evidence.__table__), cast("Table", Crosswalk.__table__)
+
+_ADOPTED = Prepared(
+    select(_agency.c.tenant_id, _agency.c.framework_id)
+    .where(OneOf(_agency.c.tenant_id, "tenants"), _agency.c.valid_from <= bindparam("on"))
+    .order_by(_agency.c.valid_from)
 )
-_ROLES = select(PersonScope.person_uuid, PersonScope.role, PersonScope.personnel_group).where(
-    PersonScope.tenant_id == bindparam("tenant"), PersonScope.person_uuid.in_(bindparam("people", expanding=True))
+_VERSION = Prepared(select(_framework.c.id, _framework.c.digest, _framework.c.status).where(_framework.c.id == bindparam("framework")))
+_ROLES = Prepared(
+    select(_scope.c.person_uuid, _scope.c.role, _scope.c.personnel_group).where(
+        _scope.c.tenant_id == bindparam("tenant"), OneOf(_scope.c.person_uuid, "people")
+    )
 )
-_TARGETS = select(Target).where(or_(Target.tenant_id.in_(bindparam("tenants", expanding=True)), Target.tenant_id.is_(None)))
-_ATTAINMENTS = (
-    select(Attainment, Evidence.statement_id)
-    .join(Evidence, (Evidence.tenant_id == Attainment.tenant_id) & (Evidence.uuid == Attainment.evidence_uuid))
-    .where(Attainment.tenant_id == bindparam("tenant"), Attainment.person_uuid.in_(bindparam("people", expanding=True)))
+_TARGETS = Prepared(
+    select(
+        _target.c.tenant_id, _target.c.uuid, _target.c.node_uuid, _target.c.role, _target.c.min_level, _target.c.due, _target.c.set_by
+    ).where(or_(OneOf(_target.c.tenant_id, "tenants"), _target.c.tenant_id.is_(None)))
 )
-_NODES = select(FrameworkNode).where(FrameworkNode.uuid.in_(bindparam("nodes", expanding=True)))
+_ATTAINMENTS = Prepared(
+    select(
+        _attainment.c.person_uuid, _attainment.c.node_uuid, _attainment.c.level, _attainment.c.theta, _attainment.c.se,
+        _attainment.c.borderline, _attainment.c.indicative, _attainment.c.as_of, _attainment.c.expires_at, _attainment.c.evidence_uuid,
+        _evidence_table.c.statement_id, _attainment.c.rule_version,
+    )
+    .join(
+        _evidence_table,
+        (_evidence_table.c.tenant_id == _attainment.c.tenant_id) & (_evidence_table.c.uuid == _attainment.c.evidence_uuid),
+    )
+    .where(_attainment.c.tenant_id == bindparam("tenant"), OneOf(_attainment.c.person_uuid, "people"))
+)  # fmt: skip
+_NAMES = Prepared(select(_node.c.uuid, _node.c.key, _node.c.label).where(OneOf(_node.c.uuid, "nodes")))
+_CARRIERS = Prepared(
+    select(_crosswalk.c.from_uuid, _crosswalk.c.to_uuid, _crosswalk.c.relation).where(
+        _crosswalk.c.reviewed_by.is_not(None), _crosswalk.c.to_uuid.is_not(None), OneOf(_crosswalk.c.relation, "relations")
+    )
+)
+
+
+class _Name(NamedTuple):
+    """What a node is called."""
+
+    uuid: UUID
+    key: str
+    label: LangMap
 
 
 def list_frameworks(db: Session) -> list[FrameworkView]:
@@ -78,10 +111,10 @@ def get_framework(db: Session, framework_id: str) -> FrameworkView:
     """One framework version with its nodes, roles and scale; read once a process. Raises UnknownFramework."""
     kept = _kept(db)
     if framework_id not in kept:
-        known = db.execute(select(Framework.id, Framework.digest, Framework.status).where(Framework.id == framework_id)).first()
-        if known is None:
+        known = _VERSION.flushed_rows(db, {"framework": framework_id})
+        if not known:
             raise UnknownFramework(framework=framework_id)
-        kept[framework_id] = _shared_view(db, known.id, known.digest, known.status)
+        kept[framework_id] = _shared_view(db, *known[0])
     return kept[framework_id]
 
 
@@ -155,7 +188,7 @@ def active_framework_id(db: Session, *, tenant_id: int, on: date) -> str:
 
 def active_framework_ids(db: Session, *, tenant_ids: Collection[int], on: date) -> dict[int, str]:
     """The ids of the frameworks that agencies hold on a day."""
-    return dict.fromkeys(tenant_ids, DEFAULT_FRAMEWORK) | dict(db.execute(_ADOPTED, {"tenants": list(tenant_ids), "on": on}).all())
+    return dict.fromkeys(tenant_ids, DEFAULT_FRAMEWORK) | dict(_ADOPTED.flushed_rows(db, {"tenants": list(tenant_ids), "on": on}))
 
 
 def list_adopted(db: Session, *, tenant_id: int, since: date) -> set[str]:
@@ -203,7 +236,7 @@ def standings_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID],
     framework_id = active_framework_id(db, tenant_id=tenant_id, on=today)
     nodes = get_framework(db, framework_id).nodes
     attained = _attainments_of(db, tenant_id=tenant_id, person_uuids=person_uuids, now=now)
-    held = db.execute(_ROLES, {"tenant": tenant_id, "people": list(person_uuids)})
+    held = _ROLES.flushed_rows(db, {"tenant": tenant_id, "people": list(person_uuids)})
     roles = {person_uuid: {code for code in (role, group) if code} for person_uuid, role, group in held}
     targets = target_facts(db, tenant_ids=[tenant_id])[tenant_id]
     return {person_uuid: _standings(nodes, targets, attained[person_uuid], roles.get(person_uuid, set())) for person_uuid in person_uuids}
@@ -235,10 +268,10 @@ def evidence_of(
 def target_facts(db: Session, *, tenant_ids: Collection[int]) -> dict[int, dict[UUID, list[TargetFact]]]:
     """The targets asked of each agency, by node."""
     facts: dict[int, dict[UUID, list[TargetFact]]] = {tenant_id: {} for tenant_id in tenant_ids}
-    for row in db.scalars(_TARGETS, {"tenants": list(tenant_ids)}):
-        fact = TargetFact(row.uuid, row.node_uuid, row.role, row.min_level, row.due, row.set_by)
-        for tenant_id in tenant_ids if row.tenant_id is None else (row.tenant_id,):
-            facts[tenant_id].setdefault(row.node_uuid, []).append(fact)
+    for asked_of, *target in _TARGETS.flushed_rows(db, {"tenants": list(tenant_ids)}):
+        fact = TargetFact(*target)
+        for tenant_id in tenant_ids if asked_of is None else (asked_of,):
+            facts[tenant_id].setdefault(fact.node_uuid, []).append(fact)
     return facts
 
 
@@ -268,26 +301,24 @@ def person_view(person: PersonScope) -> PersonView:
 
 def _attainments_of(db: Session, *, tenant_id: int, person_uuids: Collection[UUID], now: datetime) -> dict[UUID, list[AttainmentView]]:
     """Everything that each of these people has shown, measured and carried; by node key."""
-    rows = db.execute(_ATTAINMENTS, {"tenant": tenant_id, "people": list(person_uuids)})
     attained: dict[UUID, dict[UUID, Attained]] = {person_uuid: {} for person_uuid in person_uuids}
-    for row, statement_id in rows:
-        if row.expires_at is None or row.expires_at > now:
-            attained[row.person_uuid][row.node_uuid] = _attained(row, statement_id)
-        else:
-            again = attain_again(db, tenant_id=tenant_id, person_uuid=row.person_uuid, node_uuid=row.node_uuid, now=now)
-            if again is not None:
-                attained[row.person_uuid][row.node_uuid] = again
+    for person_uuid, node_uuid, *values in _ATTAINMENTS.flushed_rows(db, {"tenant": tenant_id, "people": list(person_uuids)}):
+        one: Attained | None = Attained(*values)
+        if one is not None and one.expires_at is not None and one.expires_at <= now:
+            one = attain_again(db, tenant_id=tenant_id, person_uuid=person_uuid, node_uuid=node_uuid, now=now)
+        if one is not None:
+            attained[person_uuid][node_uuid] = one
     if not any(attained.values()):
         return {person_uuid: [] for person_uuid in attained}
     carriers = _carriers(db)
     carried = {person_uuid: carry(levels, carriers) for person_uuid, levels in attained.items()}
     wanted = {uuid for levels in attained.values() for uuid in levels} | {uuid for levels in carried.values() for uuid in levels}
-    nodes = {node.uuid: node for node in db.scalars(_NODES, {"nodes": list(wanted)})}
+    nodes = {name[0]: _Name(*name) for name in _NAMES.flushed_rows(db, {"nodes": list(wanted)})}
     return {person_uuid: _attainment_views(nodes, attained[person_uuid], carried[person_uuid]) for person_uuid in attained}
 
 
 def _attainment_views(
-    nodes: Mapping[UUID, FrameworkNode], attained: Mapping[UUID, Attained], carried: Mapping[UUID, tuple[UUID, Attained]]
+    nodes: Mapping[UUID, _Name], attained: Mapping[UUID, Attained], carried: Mapping[UUID, tuple[UUID, Attained]]
 ) -> list[AttainmentView]:
     views = [_attainment_view(nodes[uuid], one) for uuid, one in attained.items() if uuid in nodes]
     views += [
@@ -344,10 +375,8 @@ def _read_nodes(db: Session, framework_id: str) -> tuple[NodeView, ...]:
 
 
 def _carriers(db: Session) -> list[Carrier]:
-    reviewed = select(Crosswalk).where(
-        Crosswalk.reviewed_by.is_not(None), Crosswalk.to_uuid.is_not(None), Crosswalk.relation.in_(CARRYING_RELATIONS)
-    )
-    return [Carrier(row.from_uuid, row.to_uuid, row.relation, reviewed=True) for row in db.scalars(reviewed) if row.to_uuid]
+    found = _CARRIERS.flushed_rows(db, {"relations": sorted(CARRYING_RELATIONS)})
+    return [Carrier(start, end, relation, reviewed=True) for start, end, relation in found]
 
 
 def _evidence(db: Session, tenant_id: int, person_uuid: UUID, node_uuids: Collection[UUID]) -> Sequence[Evidence]:
@@ -378,22 +407,7 @@ def _evidence_view(row: Evidence, node_key: str, *, deciding: bool) -> EvidenceV
     )
 
 
-def _attained(row: Attainment, statement_id: UUID) -> Attained:
-    return Attained(
-        level=row.level,
-        theta=row.theta,
-        se=row.se,
-        borderline=row.borderline,
-        indicative=row.indicative,
-        as_of=row.as_of,
-        expires_at=row.expires_at,
-        evidence_uuid=row.evidence_uuid,
-        statement_id=statement_id,
-        rule_version=row.rule_version,
-    )
-
-
-def _attainment_view(node: FrameworkNode, one: Attained) -> AttainmentView:
+def _attainment_view(node: _Name, one: Attained) -> AttainmentView:
     return AttainmentView(
         node_key=node.key,
         node_uuid=node.uuid,

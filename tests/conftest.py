@@ -26,6 +26,7 @@ from kernel.db import Base, Database
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: test processes share the cores as they are
 BACKENDS = ("sqlite", "postgresql")
 
 NOW = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)

@@ -8,6 +8,7 @@ Source   xAPI 1.0.3, Communication 2.4 and 2.5; Data 2.4.4.1; IEEE 9274.1.1, 4.1
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -64,9 +65,27 @@ class Memory:
         self._entries.update({(tenant_id, key): (digest, until) for key, digest in learned.items()})
 
 
-def has_news(statements: Iterable[Mapping[str, Any]], *, tenant_id: int, memory: Memory) -> bool:
-    """Whether a statement defines an activity otherwise than it was last defined: to be asked before the turn, where it delays nobody."""
-    return any(not memory.holds(tenant_id, links.activity_key(name), _digest(definition)) for name, definition in _definitions(statements))
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What statements say of an activity.
+
+    is_disputed   whether they say another thing of it too
+    """
+
+    digest: bytes
+    text: str
+    is_disputed: bool
+
+
+def news(statements: Iterable[Mapping[str, Any]], *, tenant_id: int, memory: Memory) -> dict[bytes, Definition]:
+    """Definitions that may be news, by key of the activity: to be asked before the turn, where it delays nobody."""
+    found: dict[bytes, Definition] = {}
+    for name, definition in _definitions(statements):
+        key, text = links.activity_key(name), strictjson.dumps(definition)
+        digest = _digest(text)
+        if not memory.holds(tenant_id, key, digest):
+            found[key] = Definition(digest, text.decode(), is_disputed=key in found and found[key].digest != digest)
+    return found
 
 
 def learn(db: Connection, statements: Iterable[Mapping[str, Any]], *, tenant_id: int) -> dict[bytes, bytes]:
@@ -77,7 +96,7 @@ def learn(db: Connection, statements: Iterable[Mapping[str, Any]], *, tenant_id:
     told: dict[bytes, list[Mapping[str, Any]]] = {}
     last: dict[bytes, bytes] = {}
     for name, definition in _definitions(statements):
-        key, digest = links.activity_key(name), _digest(definition)
+        key, digest = links.activity_key(name), _digest(strictjson.dumps(definition))
         if last.get(key) != digest:
             told.setdefault(key, []).append(definition)
             last[key] = digest
@@ -165,8 +184,8 @@ def _rows(db: Connection, tenant_id: int, keys: Iterable[bytes]) -> Iterator[Row
         yield from db.execute(_KNOWN, {"tenant": tenant_id, "keys": asked[start : start + _KEYS_AT_ONCE]})
 
 
-def _digest(definition: Mapping[str, Any]) -> bytes:
-    return blake2b(orjson.dumps(definition), digest_size=links.KEY_BYTES).digest()
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=links.KEY_BYTES).digest()
 
 
 def _definitions(statements: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, literal_column, null, or_, select, update
 
 from kernel import strictjson
 from kernel.errors import KaonaError
@@ -21,6 +21,7 @@ from kernel.prepared import Prepared
 from xapi import links, pseudonyms, tokens
 from xapi.bearer import Identity, IdentityProviders
 from xapi.errors import CredentialsMissing, CredentialsRefused, RequestInvalid, ScopeMissing, SliceForbids, TokenRefused
+from xapi.intake import Proof
 from xapi.keys import secret_digest, stored_slice
 from xapi.models import credential
 from xapi.slices import EVERYTHING, Slice
@@ -64,9 +65,17 @@ class _Kept(NamedTuple):
     slice: str | None
     pseudonymous: bool
     requests_per_minute: int | None
+    as_of: str | None
+    """What proves later that it still stands so (`intake.Proof`); none on SQLite, where it is read each time."""
 
 
-_BY_KEY = Prepared(select(*(credential.c[name] for name in _Kept._fields)).where(credential.c.key == bindparam("key")))
+def _by_key(as_of: ColumnElement[Any]) -> Prepared:
+    return Prepared(select(*(credential.c[name] for name in _Kept._fields[:-1]), as_of).where(credential.c.key == bindparam("key")))
+
+
+_BY_KEY = {"postgresql": _by_key(literal_column("xmin::text", Text)), "sqlite": _by_key(null())}
+_MOST_REMEMBERED = 1_000
+"""Credentials that a process remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,10 @@ class Caller:
     part: Slice = EVERYTHING
     pseudonym_secret: bytes | None = field(default=None, repr=False)
     last_used_at: datetime | None = None
+    requests_per_minute: int | None = None
+    """Its own bound; None for that of the installation."""
+    proof: Proof | None = None
+    """What it is to be proved by in the transaction of each write, for it was remembered, not read."""
     is_credential: bool = True
     """Whether the key is one of our rows."""
     usage: Usage | None = field(default=None, repr=False)
@@ -232,6 +245,7 @@ class Access:
     ) -> None:
         self._pepper, self._throttle, self._usage = pepper, throttle or Throttle(), usage
         self._providers, self._tenant_of = providers, tenant_of
+        self._remembered: dict[str, _Kept] = {}
 
     def presented(self, authorization: str | None, *, now: datetime) -> Presented:
         """What an `Authorization` header shows. It may call an identity provider: hold no connection meanwhile.
@@ -252,28 +266,39 @@ class Access:
         return self._providers.identity_of(token, now=now)
 
     def caller(self, db: Connection, presented: Presented, *, now: datetime) -> Caller:
-        """Who that is, by one indexed read. Raises CredentialsRefused, Throttled."""
-        if isinstance(presented, Identity):
-            caller = self._foreigner(db, presented)
-            bound = None
-        else:
-            caller, bound = self._credential(db, presented, now)
-        self._throttle.pass_one(caller.key, now, per_minute=bound)
+        """Who that is, by one indexed read. Raises CredentialsRefused."""
+        return self._foreigner(db, presented) if isinstance(presented, Identity) else self._credential(db, presented, now)
+
+    def remembered(self, presented: Presented, *, now: datetime) -> Caller | None:
+        """Who that is as this process read it last, to be proved by whatever is done for it (`Caller.proof`); None: it must be read."""
+        row = None if isinstance(presented, Identity) else self._remembered.get(presented.key)
+        if row is None or row.as_of is None or isinstance(presented, Identity):
+            return None
+        is_good = self._is_right(row, presented, now) and not _has_ended(row, now)
+        return self._caller_of(row, presented, Proof(row.key, row.as_of)) if is_good else None
+
+    def admit(self, caller: Caller, *, now: datetime) -> None:
+        """Counts a request of a caller. Raises Throttled."""
+        self._throttle.pass_one(caller.key, now, per_minute=caller.requests_per_minute)
         if self._usage is not None:
             self._usage.count(caller.tenant_id, caller.key, requests=1)
-        return caller
 
-    def _credential(self, db: Connection, presented: Basic | tokens.Token, now: datetime) -> tuple[Caller, int | None]:
-        """The credential that was presented, and its own bound of requests."""
-        found = _BY_KEY.first(db, {"key": presented.key})
+    def _credential(self, db: Connection, presented: Basic | tokens.Token, now: datetime) -> Caller:
+        found = _BY_KEY[db.dialect.name].first(db, {"key": presented.key})
         row = _Kept(*found) if found else None
         if row is None or not self._is_right(row, presented, now):
             self._throttle.wrong_try(presented.key, now)
             raise CredentialsRefused if row is None else CredentialsRefused(tenant_id=row.tenant_id, key=row.key)
-        if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+        if _has_ended(row, now):
             raise CredentialsRefused(tenant_id=row.tenant_id, key=row.key)
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[row.key] = row
+        return self._caller_of(row, presented, None)
+
+    def _caller_of(self, row: _Kept, presented: Basic | tokens.Token, proof: Proof | None) -> Caller:
         scopes = tuple(row.scopes.split())
-        caller = Caller(
+        return Caller(
             tenant_id=row.tenant_id,
             key=row.key,
             scopes=frozenset(scopes if isinstance(presented, Basic) else tokens.narrowed(presented.scopes, scopes)),
@@ -281,9 +306,10 @@ class Access:
             part=stored_slice(row.slice),
             pseudonym_secret=pseudonyms.pseudonym_secret(row.key, self._pepper) if row.pseudonymous else None,
             last_used_at=row.last_used_at,
+            requests_per_minute=row.requests_per_minute,
+            proof=proof,
             usage=self._usage,
         )
-        return caller, row.requests_per_minute
 
     def _is_right(self, row: _Kept, presented: Basic | tokens.Token, now: datetime) -> bool:
         """Whether the secret is the present one, or the former one in its overlap; or the token was made by one of them and still lives."""
@@ -302,6 +328,10 @@ class Access:
         key = f"{identity.issuer} {identity.client}"
         authority = {"objectType": "Agent", "account": {"homePage": identity.issuer, "name": identity.client}}
         return Caller(tenant_id=tenant_id, key=key, scopes=identity.scopes, authority=authority, is_credential=False, usage=self._usage)
+
+
+def _has_ended(row: _Kept, now: datetime) -> bool:
+    return row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now)
 
 
 def is_use_due(caller: Caller, now: datetime) -> bool:

@@ -1,70 +1,24 @@
 """Many rows in one statement, on either database.
 
 PostgreSQL takes one binary array a column and unnests them (more than twice the speed of executemany with long texts); a column whose
-values are all alike goes as one value. SQLite runs its own fast loop over the rows.
+values are all alike goes as one value. SQLite takes the rows in statements of a hundred: a thread of Python lets others go on at each
+statement, and whoever has the turn to write must not wait for them between two rows.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Dialect, Table, Text, TypeDecorator, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import Boolean, TypeEngine
+from sqlalchemy import Boolean, Connection, Dialect, LargeBinary, Table, bindparam, select
 
 from kernel import strictjson
-from kernel.prepared import Prepared
+from kernel.prepared import OneOf, Prepared
 from xapi.links import KEY_BYTES
 from xapi.models import link
 
 _Processor = Callable[[Any], Any]
-
-
-class _ListOf(TypeDecorator[Sequence[Any]]):
-    """Values of one type as one bound value: an array of PostgreSQL, a JSON text for SQLite."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, item: TypeEngine[Any]) -> None:
-        super().__init__()
-        self.item = item
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """An array where there are arrays."""
-        return dialect.type_descriptor(ARRAY(self.item) if dialect.name == "postgresql" else Text())
-
-    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
-        """The list in the form that the database takes."""
-        if dialect.name == "postgresql" or value is None:
-            return value
-        convert = self.item.dialect_impl(dialect).bind_processor(dialect)
-        return strictjson.dumps([convert(each) for each in value] if convert else list(value)).decode()
-
-
-class OneOf(ColumnElement[bool]):
-    """Whether a column has one of the values that are bound as a list by a name: one statement, however many values there are."""
-
-    inherit_cache = False
-    type = Boolean()
-
-    def __init__(self, column: ColumnElement[Any], name: str) -> None:
-        self.column = column
-        self.values: BindParameter[Any] = bindparam(name, type_=_ListOf(column.type))
-
-
-@compiles(OneOf)
-def _one_of(element: OneOf, compiler: SQLCompiler, **kw: Any) -> str:
-    column, values = compiler.process(element.column, **kw), compiler.process(element.values, **kw)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608  the compiler's own words
-
-
-@compiles(OneOf, "postgresql")
-def _one_of_array(element: OneOf, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"{compiler.process(element.column, **kw)} = ANY ({compiler.process(element.values, **kw)})"
 
 
 _LINKS = (
@@ -72,6 +26,12 @@ _LINKS = (
     f" FROM unnest(%b::bigint[], %b::bytea[]) AS given (seq, keys), generate_series(1, length(keys), {KEY_BYTES}) AS at"
 )
 """All keys of a statement as one value: less than half of the client's work with one row a key."""
+_LINKS_OF_SQLITE = (
+    f"INSERT INTO {link.name} (tenant_id, key, seq) SELECT ?, substr(?, {KEY_BYTES} * at.key + 1, {KEY_BYTES}), at.value"  # noqa: S608
+    " FROM json_each(?) AS at"
+)
+"""All keys as one value, and the place of each as a list."""
+_ROWS_AT_ONCE = 100
 
 
 def insert_rows(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, skip_known: bool = False) -> None:
@@ -86,8 +46,10 @@ def insert_rows(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *
         query, values = _from_arrays(table, rows, db.dialect)
         db.exec_driver_sql(query + suffix, values)
     else:
-        query, processors = _by_row(table, db.dialect)
-        db.exec_driver_sql(query + suffix, list(_processed(rows, processors)))
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[start : start + _ROWS_AT_ONCE]
+            query, processors = _by_rows(table, db.dialect, len(part))
+            db.exec_driver_sql(query + suffix, tuple(chain.from_iterable(_processed(part, processors))))
 
 
 def insert_new(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, column: str) -> AbstractSet[Any]:
@@ -106,12 +68,13 @@ def insert_new(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *,
     return {row[at] for row in rows} - known
 
 
-def insert_links(db: Connection, tenant_id: int, keys: Mapping[int, AbstractSet[bytes]]) -> None:
-    """Inserts rows of the index: place to keys, none of which stands there."""
+def insert_links(db: Connection, tenant_id: int, keys: Mapping[int, bytes]) -> None:
+    """Inserts rows of the index: place to its keys, one after the other, none of which stands there."""
     if db.dialect.name == "postgresql":
-        db.exec_driver_sql(_LINKS, (tenant_id, list(keys), [b"".join(sorted(each)) for each in keys.values()]))
+        db.exec_driver_sql(_LINKS, (tenant_id, list(keys), list(keys.values())))
     else:
-        insert_rows(db, link, sorted((tenant_id, key, seq) for seq, each in keys.items() for key in each))
+        places = [seq for seq, each in keys.items() for _ in range(len(each) // KEY_BYTES)]
+        db.exec_driver_sql(_LINKS_OF_SQLITE, (tenant_id, b"".join(keys.values()), strictjson.dumps(places).decode()))
 
 
 def _from_arrays(table: Table, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> tuple[str, tuple[Any, ...]]:
@@ -143,14 +106,16 @@ def _known(table: Table, column: str) -> tuple[Prepared, list[tuple[str, int]]]:
 
 
 @cache
-def _by_row(table: Table, dialect: Dialect) -> tuple[str, list[tuple[int, _Processor]]]:
-    """The statement for one row, and which of its values the driver needs in another form."""
-    marks = ", ".join("?" for _ in table.columns)
+def _by_rows(table: Table, dialect: Dialect, count: int) -> tuple[str, list[tuple[int, _Processor]]]:
+    """The statement for so many rows, and which values of a row the driver needs in another form."""
+    marks = ", ".join([f"({', '.join('?' for _ in table.columns)})"] * count)
     found: list[tuple[int, _Processor | None]] = [
-        (place, column.type.dialect_impl(dialect).bind_processor(dialect)) for place, column in enumerate(table.columns)
+        (place, column.type.dialect_impl(dialect).bind_processor(dialect))
+        for place, column in enumerate(table.columns)
+        if not isinstance(column.type, LargeBinary | Boolean)  # the driver takes them as they are
     ]
     processors = [(place, processor) for place, processor in found if processor is not None]
-    return f"INSERT INTO {table.name} ({', '.join(table.columns.keys())}) VALUES ({marks})", processors  # noqa: S608  names of our own tables
+    return f"INSERT INTO {table.name} ({', '.join(table.columns.keys())}) VALUES {marks}", processors  # noqa: S608  names of our own tables
 
 
 def _processed(rows: Iterable[tuple[Any, ...]], processors: Sequence[tuple[int, _Processor]]) -> Iterable[tuple[Any, ...]]:

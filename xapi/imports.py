@@ -4,13 +4,15 @@ A statement keeps its id and its timestamp; `stored` is always ours, so places f
 authority becomes that of whoever brings it in, unless an administrator says that the source's word is to be taken: then it keeps the
 authority that it came with, and a voiding statement of the source holds whomever it voids, as it held there. An id that is known with
 the same meaning is passed over; every line that cannot be taken in is told with its number and the rule it breaks, and the rest lands.
-Contents of attachments do not travel in a line of JSON: an attachment comes by its `fileUrl`, or the statement is refused.
+Contents of attachments do not travel in a line of JSON, but another LRS is asked for them, statement by statement. An attachment whose
+contents are not to be had comes by its `fileUrl`, or the statement is refused.
 """
 
 import gzip
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
@@ -19,12 +21,13 @@ from sqlalchemy.orm import Session
 
 from kernel import strictjson
 from kernel.errors import KaonaError
-from kernel.http import GuardedClient
+from kernel.http import GuardedClient, OutboundFailed
 from xapi import activities, attachments, rawtext, store, timestamps
-from xapi.errors import SourceAway, SourceUnusable, StatementConflict, StatementInvalid, TooLarge, VoidingForbidden
+from xapi.errors import RequestInvalid, SourceAway, SourceUnusable, StatementConflict, StatementInvalid, TooLarge, VoidingForbidden
+from xapi.request import media_type_of
 from xapi.signatures import verify_signatures
 from xapi.validation import validate_statement
-from xapi.vocabulary import MAX_BODY_BYTES, V1, V2
+from xapi.vocabulary import MAX_ATTACHMENT_BYTES, MAX_BODY_BYTES, MAX_MULTIPART_BYTES, MULTIPART, V1, V2
 
 if TYPE_CHECKING:
     from xapi.remote import OutsideLrs
@@ -43,10 +46,14 @@ _OVERLAP: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One statement as it came: its number in the source, from 1, and its bytes; too long ones are cut."""
+    """One statement as it came: its number in the source, from 1, and its bytes; too long ones are cut.
+
+    contents   of its attachments, as far as they came, by hash in small letters
+    """
 
     number: int
     text: bytes
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,9 @@ def land_lines(
         except KaonaError as error:
             faults.append(_fault(line, statement, error))
     new, refused = _stored(db, batch, tenant_id=tenant_id, now=now)
+    contents = {sha2: content for line, _ in batch for sha2, content in line.contents.items()}
+    if contents:
+        attachments.keep(db.connection(), [(one.seq, one.statement) for one in new], contents, tenant_id=tenant_id)
     activities.learn(db.connection(), (one.statement for one in new), tenant_id=tenant_id)
     n_known = len(batch) - len(new) - len(refused)
     told = tuple(one.statement for one in new if not one.voided)
@@ -150,24 +160,71 @@ def open_remote(http: GuardedClient, *, endpoint: str, key: str | None, secret: 
 
 
 def read_remote(lrs: "OutsideLrs", position: Mapping[str, Any]) -> RemotePage:
-    """One page of the statements of another LRS, the oldest first, voided ones apart (they cannot be listed).
+    """One page of the statements of another LRS, the oldest first, voided ones apart (they cannot be listed); with their attachments.
 
     position   as the page before gave it; empty for the first. A `more` link that no longer holds is followed by a new query from the
-               last `stored` that was seen
+               last `stored` that was seen. A page whose attachments are too large together comes in parts
     Raises     OutboundRefused, OutboundFailed; SourceUnusable; SourceAway for what may pass
     """
     if position.get("more"):
         answer = lrs.call("GET", urljoin(lrs.endpoint, position["more"]), max_bytes=MAX_PAGE_BYTES)
         if 400 <= answer.status < 500 and answer.status not in (401, 403, 429) and position.get("since"):  # noqa: PLR2004
-            return read_remote(lrs, {**position, "more": ""})
+            return read_remote(lrs, {**position, "more": "", "after": None})
     else:
         params = {"ascending": "true", "limit": str(PAGE), **({"since": position["since"]} if position.get("since") else {})}
         answer = lrs.call("GET", "statements", params=params, max_bytes=MAX_PAGE_BYTES)
-    if answer.status == 429 or answer.status >= 500:  # noqa: PLR2004
-        raise SourceAway(reason=f"status {answer.status}")
+    _refuse_away(answer.status)
     if answer.status != 200:  # noqa: PLR2004
         raise SourceUnusable(reason=f"status {answer.status}")
-    return _page(answer.body, position)
+    return _with_contents(lrs, _page(answer.body, position), position)
+
+
+def _with_contents(lrs: "OutsideLrs", page: RemotePage, position: Mapping[str, Any]) -> RemotePage:
+    """The page with the contents of attachments; as much of it as they allow, but one statement at least."""
+    lines: list[Line] = []
+    n_bytes = 0
+    for line in page.lines:
+        statement_id, hashes = _attached(line)
+        contents = _contents(lrs, statement_id, hashes) if hashes else {}
+        n_bytes += sum(map(len, contents.values()))
+        if lines and n_bytes > MAX_ATTACHMENT_BYTES:
+            return RemotePage(lines, {**position, "after": _attached(lines[-1])[0]}, is_last=False)
+        lines.append(replace(line, contents=contents))
+    return replace(page, lines=lines)
+
+
+def _attached(line: Line) -> tuple[str | None, set[str]]:
+    """The id of a statement that nobody has judged yet, and the hashes that its attachments name."""
+    try:
+        statement = strictjson.loads(line.text)
+        hashes = {one["sha2"].lower() for _, one in attachments.of_statement(statement)} if b'"attachments"' in line.text else set()
+        return str(statement["id"]), hashes
+    except (KaonaError, KeyError, TypeError, AttributeError):
+        return None, set()  # the rule that it breaks is told when it lands
+
+
+def _contents(lrs: "OutsideLrs", statement_id: str | None, hashes: set[str]) -> dict[str, bytes]:
+    """Those contents that the source gives with one statement, each proved by its hash."""
+    params = {"statementId": str(statement_id), "attachments": "true"}
+    try:
+        answer = lrs.call("GET", "statements", params=params, max_bytes=MAX_MULTIPART_BYTES)
+    except OutboundFailed as error:
+        if error.details["reason"] == "too large":
+            return {}
+        raise
+    _refuse_away(answer.status)
+    content_type = answer.headers.get("content-type", "")
+    if answer.status != 200 or media_type_of(content_type) != MULTIPART:  # noqa: PLR2004
+        return {}
+    with suppress(RequestInvalid, TooLarge):
+        return {sha2: content for sha2, content in attachments.read_multipart(content_type, answer.body)[1].items() if sha2 in hashes}
+    return {}
+
+
+def _refuse_away(status: int) -> None:
+    """Passes an answer of a store that is there. Raises SourceAway."""
+    if status == 429 or status >= 500:  # noqa: PLR2004
+        raise SourceAway(reason=f"status {status}")
 
 
 def _page(body: bytes, position: Mapping[str, Any]) -> RemotePage:
@@ -184,8 +241,10 @@ def _page(body: bytes, position: Mapping[str, Any]) -> RemotePage:
     if not isinstance(more, str) or (more and more == position.get("more")):
         raise SourceUnusable(reason="no way on")
     lines = [Line(number + place, one.encode()) for place, one in enumerate(texts, start=1)]
+    ids = [str(one.get("id")) for one in value["statements"]]
+    done = ids.index(position["after"]) + 1 if position.get("after") in ids else 0
     since = timestamps.written(moments[-1] - _OVERLAP) if moments else position.get("since")
-    return RemotePage(lines, {"more": more, "since": since, "line": number + len(lines)}, is_last=not more)
+    return RemotePage(lines[done:], {"more": more, "since": since, "line": number + len(lines)}, is_last=not more)
 
 
 def _read(line: Line) -> Any:
@@ -199,8 +258,8 @@ def _prepared(line: Line, statement: Any, authority: Mapping[str, Any], *, keeps
         raise StatementInvalid("wrong_type")
     version = V1 if str(statement.get("version", "")).startswith("1.") else V2
     validate_statement(statement, version)
-    attachments.match([("", statement)], {})
-    verify_signatures(statement, {}, version)
+    attachments.match([("", statement)], line.contents)
+    verify_signatures(statement, line.contents, version)
     is_kept = keeps_authority and "authority" in statement
     author = store.Author(statement["authority"], voids_any=True) if is_kept else store.Author(authority)
     return store.prepare(line.text.decode(), statement, author, version=version)

@@ -308,3 +308,56 @@ feed = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 """Feeds by name, each with the cursor that is kept for its consumer."""
+
+TAKE_IN = """CREATE OR REPLACE FUNCTION xapi_take_in(
+    of_tenant integer, by_key text, as_of text, last_place bigint, by_authority bytea,
+    ids uuid[], documents text[], found_by bytea[], defined bytea[], digests bytea[], definitions text[]
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    n CONSTANT bigint := cardinality(ids);
+    reached bigint;
+BEGIN
+    IF as_of IS NOT NULL AND NOT EXISTS (SELECT FROM xapi_key WHERE key = by_key AND xmin::text = as_of) THEN
+        RETURN -1;
+    END IF;
+    UPDATE xapi_head
+        SET seq = greatest(seq + n, last_place), first = CASE first WHEN 0 THEN greatest(seq + n, last_place) - n + 1 ELSE first END
+        WHERE tenant_id = of_tenant
+        RETURNING seq INTO reached;
+    IF reached IS NULL
+        OR EXISTS (SELECT FROM xapi_id WHERE tenant_id = of_tenant AND id = ANY (ids))
+        OR EXISTS (SELECT FROM xapi_reference WHERE tenant_id = of_tenant AND target_id = ANY (ids))
+        OR EXISTS (
+            SELECT FROM unnest(defined, digests) AS given (key, last_key)
+                JOIN xapi_activity AS known ON known.tenant_id = of_tenant AND known.key = given.key
+            WHERE known.last_key <> given.last_key
+        )
+    THEN
+        RETURN 0;
+    END IF;
+    INSERT INTO xapi_id (tenant_id, id, seq)
+        SELECT of_tenant, given.id, reached - n + given.at FROM unnest(ids) WITH ORDINALITY AS given (id, at);
+    INSERT INTO xapi_statement (tenant_id, seq, id, authority_key, voided, document)
+        SELECT of_tenant, reached - n + given.at, given.id, by_authority, false, replace(
+            given.document, E'\x01',
+            to_char(timestamp 'epoch' + (reached - n + given.at) * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        ) FROM unnest(ids, documents) WITH ORDINALITY AS given (id, document, at);
+    INSERT INTO xapi_link (tenant_id, key, seq)
+        SELECT of_tenant, substr(given.keys, place, 16), reached - n + given.at
+        FROM unnest(found_by) WITH ORDINALITY AS given (keys, at), generate_series(1, length(given.keys), 16) AS place;
+    INSERT INTO xapi_activity (tenant_id, key, last_key, definition)
+        SELECT of_tenant, given.* FROM unnest(defined, digests, definitions) AS given
+        ON CONFLICT DO NOTHING;
+    RETURN reached - n + 1;
+END $$"""
+"""The straight way in on PostgreSQL (`intake`), all of it in the database: the turn, then the rows.
+
+by_key, as_of   a credential and `xmin` of its row as it was read; null when it was read just now
+last_place      of the batch, if nothing came meanwhile
+documents       with the character 1, which no JSON text holds, wherever the moment of storing belongs
+found_by        the keys of each statement, one after the other
+defined         activities that the statements define; if one was defined otherwise last, that is for `activities.learn`
+Returns         the first place; 0 when the batch has to go the long way; -1 when the row of the credential is another one
+"""
+
+event.listen(metadata, "after_create", DDL(TAKE_IN).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]

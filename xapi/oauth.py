@@ -82,10 +82,12 @@ class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
         """The credential of a key, when the secret is right. Raises Throttled."""
         try:
             with self._database.engine.connect() as db:
-                return self._access.caller(db, Basic(key, secret), now=self._clock())
+                caller = self._access.caller(db, Basic(key, secret), now=self._clock())
+            self._access.admit(caller, now=self._clock())
         except CredentialsRefused as error:
             self._note(error, 401)
             return None
+        return caller
 
     def _new_token(self, client: "_Client", scope: str, **_: Any) -> str:
         digest = secret_digest(client.secret, self._pepper)

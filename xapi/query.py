@@ -36,8 +36,7 @@ from sqlalchemy.sql import Select
 
 from kernel import strictjson
 from kernel.db import LAGS
-from kernel.prepared import Prepared
-from xapi.bulk import OneOf
+from kernel.prepared import OneOf, Prepared
 from xapi.errors import MoreInvalid, StatementNotFound
 from xapi.models import head, link, registry, statement, stored
 from xapi.partitions import windows
@@ -49,6 +48,9 @@ IN_FLIGHT_GRACE = timedelta(seconds=1)
 """Between reading the clock and taking the turn a writer may lose this long, clocks of several machines included."""
 
 _NONCE_BYTES = 12
+_PROBED = 100
+"""So many statements of each key are passed to see which of several is the rarest."""
+_NOWHERE = float("inf")
 
 
 _TENANT: BindParameter[Any] = bindparam("tenant")
@@ -168,12 +170,11 @@ def read_places(db: Connection, page: Page, *, tenant_id: int) -> list[tuple[int
 
 def count_page(db: Connection, page: Page, *, tenant_id: int) -> int:
     """How many statements a page holds, voided ones left out."""
-    groups = sorted((tuple(map(bytes.fromhex, group)) for group in page.keys), key=len)
-    counted = _places(_Shape(tuple(map(len, groups)), ascending=page.ascending, is_counted=True))
-    values = {f"key_{number}_{place}": key for number, group in enumerate(groups) for place, key in enumerate(group)}
+    counted = _places(_Shape(_sizes(page), ascending=page.ascending, is_counted=True))
     count = 0
     for low, high in windows(db, page.low, page.high, ascending=page.ascending):
-        row = counted.first(db, {**values, "tenant": tenant_id, "first": low + 1, "last": high, "wanted": page.limit - count})
+        values = _values(db, replace(page, low=low, high=high), tenant_id)
+        row = counted.first(db, {**values, "wanted": page.limit - count})
         count += row[0] if row else 0
         if count >= page.limit:
             break
@@ -253,13 +254,11 @@ def _page_rows(db: Connection, page: Page, tenant_id: int, mine: bytes | None) -
 
     The index gives the places, the statements follow by their places: so only the partitions that hold them are opened.
     """
-    groups = sorted((tuple(map(bytes.fromhex, group)) for group in page.keys), key=len)
-    shape = _Shape(tuple(map(len, groups)), ascending=page.ascending, is_mine=mine is not None)
-    values: dict[str, Any] = {"tenant": tenant_id, "mine": mine} if mine is not None else {"tenant": tenant_id}
-    values |= {f"key_{number}_{place}": key for number, group in enumerate(groups) for place, key in enumerate(group)}
+    shape = _Shape(_sizes(page), ascending=page.ascending, is_mine=mine is not None)
     rows: list[tuple[int, str]] = []
     for low, high in windows(db, page.low, page.high, ascending=page.ascending):
         part = replace(page, low=low, high=high)
+        values = _values(db, part, tenant_id) | ({"mine": mine} if mine is not None else {})
         while len(rows) <= page.limit:
             wanted = page.limit + 1 - len(rows)
             places = [row[0] for row in _places(shape).rows(db, {**values, "first": part.low + 1, "last": part.high, "wanted": wanted})]
@@ -272,6 +271,36 @@ def _page_rows(db: Connection, page: Page, tenant_id: int, mine: bytes | None) -
         if len(rows) > page.limit:
             break
     return rows
+
+
+def _sizes(page: Page) -> tuple[int, ...]:
+    """How many keys each group has, the smaller groups first."""
+    return tuple(sorted(map(len, page.keys)))
+
+
+def _values(db: Connection, page: Page, tenant_id: int) -> dict[str, Any]:
+    """The values of a query by name: of groups with one key the rarest first, for it leads and the others are looked up."""
+    groups = sorted((tuple(map(bytes.fromhex, group)) for group in page.keys), key=len)
+    values: dict[str, Any] = {"tenant": tenant_id, "first": page.low + 1, "last": page.high}
+    single = [group for group in groups if len(group) == 1]
+    if len(single) > 1:
+        given = {f"key_{number}_0": group[0] for number, group in enumerate(single)}
+        far = _how_far(len(single), ascending=page.ascending).first(db, values | given) or ()
+        rarity = [_NOWHERE if place is None else place if page.ascending else -place for place in far]
+        groups[: len(single)] = [single[number] for number in sorted(range(len(single)), key=lambda number: -rarity[number])]
+    return values | {f"key_{number}_{place}": key for number, group in enumerate(groups) for place, key in enumerate(group)}
+
+
+@lru_cache(maxsize=50)
+def _how_far(n_keys: int, *, ascending: bool) -> Prepared:
+    """How far from where reading begins the hundredth statement of each of some keys stands: the farther, the rarer; none past the end."""
+    far = []
+    for number in range(n_keys):
+        one = link.alias()
+        order = one.c.seq.asc() if ascending else one.c.seq.desc()
+        of_key = select(one.c.seq).where(one.c.tenant_id == _TENANT, one.c.key == _key(number, 0), *_within(one.c.seq))
+        far.append(of_key.order_by(order).offset(_PROBED).limit(1).scalar_subquery())
+    return Prepared(select(*far))
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,18 +337,20 @@ def _places(shape: _Shape) -> Prepared:
 
 
 def _places_by_key(shape: _Shape, place: int) -> Select[int]:
-    """The first places of statements that have one key of the first group, and one of each of the others."""
+    """The first places of statements that have one key of the first group, and one of each of the others.
+
+    The others are looked up for each place that the first group gives (`OFFSET 0` says so to PostgreSQL): joined, a common key would be
+    read to its end.
+    """
     lead = link.alias()
     query = _in_order(shape, lead.c.seq).where(lead.c.tenant_id == _TENANT, lead.c.key == _key(0, place))
     source: FromClause = lead
     for number, n_keys in enumerate(shape.groups[1:], start=1):
         other = link.alias()
-        if n_keys == 1:
-            source = source.join(other, and_(other.c.tenant_id == _TENANT, other.c.seq == lead.c.seq))
-            query = query.where(other.c.key == _key(number, 0), *_within(other.c.seq))
-        else:
-            keys = [_key(number, each) for each in range(n_keys)]
-            query = query.where(exists().where(other.c.tenant_id == _TENANT, other.c.key.in_(keys), other.c.seq == lead.c.seq))
+        keys = [_key(number, each) for each in range(n_keys)]
+        has_key = other.c.key == keys[0] if n_keys == 1 else other.c.key.in_(keys)
+        here = select(other.c.seq).where(other.c.tenant_id == _TENANT, has_key, other.c.seq == lead.c.seq, *_within(other.c.seq))
+        query = query.where(here.correlate(lead).offset(0).exists())
     if shape.conditions:
         source = source.join(statement, and_(statement.c.tenant_id == _TENANT, statement.c.seq == lead.c.seq))
         query = query.where(*shape.conditions, *_within(statement.c.seq))

@@ -52,13 +52,22 @@ class XapiRequest:
     mount: str
     read_body: Callable[[], bytes]
 
-    @cached_property
+    @property
     def body(self) -> bytes:
         """The content, at most 5 MB, with attachments 25 MB; read when first asked for, so that who is not known sends it in vain.
 
-        Raises   TooLarge
+        Raises   TooLarge, each time
         """
-        return self.read_body()
+        if isinstance(self._read, TooLarge):
+            raise self._read
+        return self._read
+
+    @cached_property
+    def _read(self) -> bytes | TooLarge:
+        try:
+            return self.read_body()
+        except TooLarge as error:
+            return error
 
     @cached_property
     def version(self) -> str:

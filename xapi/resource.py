@@ -18,6 +18,8 @@ class Resource(ABC):
     methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
     may_lag: ClassVar[bool] = False
     """Whether a reader may see what a replica has, a moment late: `X-Experience-API-Consistent-Through` tells how far."""
+    proves: ClassVar[bool] = False
+    """Whether a write proves a remembered caller in its own transaction (`Caller.proof`)."""
 
     @abstractmethod
     def read(self, db: Connection, asked: XapiRequest, caller: Caller, now: datetime) -> Response:

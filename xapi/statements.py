@@ -11,17 +11,19 @@ from typing import Any
 import orjson
 from flask import Response
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from kernel import strictjson
 from kernel.clock import Clock
 from kernel.db import Database
 from xapi import attachments, query, store, timestamps
-from xapi.activities import Memory, activities_of, has_news, known_definitions, learn
+from xapi.activities import Definition, Memory, activities_of, known_definitions, learn, news
 from xapi.answers import http_date, json_answer, tagged
 from xapi.auth import Caller, Sight
 from xapi.errors import RequestInvalid, StatementInvalid, StatementNotFound
 from xapi.formats import Definitions, formatted
+from xapi.intake import CredentialChanged, prove, take_in
 from xapi.request import XapiRequest, boolean, read_filter, read_statements, refuse_unknown, require_json, required, statement_format, uuid
 from xapi.resource import Resource
 from xapi.signatures import verify_signatures
@@ -38,6 +40,7 @@ class Statements(Resource):
 
     methods = ("GET", "HEAD", "PUT", "POST")
     may_lag = True
+    proves = True
 
     def __init__(self, database: Database, clock: Clock, on_stored: OnStored | None, pepper: bytes) -> None:
         self._database, self._clock, self._on_stored, self._pepper = database, clock, on_stored, pepper
@@ -128,30 +131,50 @@ class Statements(Resource):
             caller.may_store(prepared.keys, place, now)
             batch.append(prepared)
         attachments.match([(f"/{number}" if is_list else "", one) for number, one in enumerate(statements)], contents)
+        if not batch and caller.proof is not None:
+            raise CredentialChanged  # nothing will be written that could prove it
         last = self._store_batch(batch, contents, caller) if batch else None
         caller.count(written=len(batch))
         return [prepared.id for prepared in batch], last
 
     def _store_batch(self, batch: list[store.Prepared], contents: dict[str, bytes], caller: Caller) -> int | None:
+        """Gives the last place; None when all of the batch was known."""
         sent = (prepared.received for prepared in batch)
-        is_news = caller.may_define and has_news(sent, tenant_id=caller.tenant_id, memory=self._memory)
+        told = news(sent, tenant_id=caller.tenant_id, memory=self._memory) if caller.may_define else {}
+        if self._on_stored is None and not contents:
+            first = self._straight_in(batch, caller, told)
+            if first is not None:
+                self._memory.remember(caller.tenant_id, {key: one.digest for key, one in told.items()})
+                return first + len(batch) - 1
 
         def work(session: Session) -> tuple[dict[bytes, bytes], int | None]:
             learned: dict[bytes, bytes] = {}
             db = session.connection()
+            if caller.proof is not None:
+                prove(db, caller.proof)
             new = store.store(db, batch, tenant_id=caller.tenant_id, now=self._clock())
             if contents:
                 attachments.keep(db, [(stored.seq, stored.statement) for stored in new], contents, tenant_id=caller.tenant_id)
-            if is_news:
+            if told:
                 learned = learn(db, (stored.statement for stored in new), tenant_id=caller.tenant_id)
-            told = [stored.statement for stored in new if not stored.voided]
-            if told and self._on_stored is not None:
-                self._on_stored(session, caller.tenant_id, told)
+            heard = [stored.statement for stored in new if not stored.voided]
+            if heard and self._on_stored is not None:
+                self._on_stored(session, caller.tenant_id, heard)
             return learned, new[-1].seq if new else None
 
         learned, last = self._database.write(work)
         self._memory.remember(caller.tenant_id, learned)
         return last
+
+    def _straight_in(self, batch: list[store.Prepared], caller: Caller, definitions: dict[bytes, Definition]) -> int | None:
+        """Stores a batch in one statement, if it can be; gives the first place."""
+        if self._database.engine.dialect.name != "postgresql":
+            return None
+        try:
+            with self._database.writing() as db:
+                return take_in(db, batch, tenant_id=caller.tenant_id, now=self._clock(), proof=caller.proof, definitions=definitions)
+        except OperationalError:
+            return None  # the long way tries again, and says what is wrong
 
 
 @dataclass(frozen=True, slots=True)

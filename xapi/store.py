@@ -13,7 +13,7 @@ digests) is done before.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,9 +22,10 @@ from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, case, s
 
 from kernel import strictjson
 from kernel.ids import new_uuid
+from kernel.prepared import OneOf
 from kernel.prepared import Prepared as PreparedQuery
-from xapi import links, rawtext, timestamps
-from xapi.bulk import OneOf, insert_links, insert_new, insert_rows
+from xapi import intake, links, rawtext, timestamps
+from xapi.bulk import insert_links, insert_new, insert_rows
 from xapi.errors import StatementConflict, StatementInvalid, VoidingForbidden
 from xapi.meaning import same_meaning
 from xapi.models import head, link, reference, registry, statement
@@ -83,6 +84,8 @@ class Prepared:
     pieces: Sequence[str]
     """Its text, cut where the moment of storing belongs."""
     keys: set[bytes]
+    found_by: bytes
+    """The keys, one after the other."""
     authority_key: bytes
     target_id: str | None
     voids: str | None
@@ -90,14 +93,28 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A statement that has its place. The store holds `document`; `statement` is the same, parsed."""
+    """A statement that has its place."""
 
     seq: int
-    id: str
-    stored: datetime
-    statement: dict[str, Any]
+    prepared: Prepared
     voided: bool = False
     """Void from the start: a statement that may void it was there before, or came with it."""
+
+    @property
+    def id(self) -> str:
+        """Its own id."""
+        return self.prepared.id
+
+    @property
+    def statement(self) -> dict[str, Any]:
+        """The statement as it is given back."""
+        moment = timestamps.of_place(self.seq)
+        return {"timestamp": moment, **self.prepared.stamped, "stored": moment}
+
+    @property
+    def document(self) -> str:
+        """The same as text, as the store holds it."""
+        return timestamps.of_place(self.seq).join(self.prepared.pieces)
 
 
 def prepare(text: str, received: Mapping[str, Any], author: Author, *, version: str, id_hint: str | None = None) -> Prepared:
@@ -141,12 +158,14 @@ def prepare(text: str, received: Mapping[str, Any], author: Author, *, version: 
     edits += [(brace, brace, new) for new in tail]
     target = received["object"]
     target_id = target["id"].lower() if target.get("objectType") == "StatementRef" else None
+    keys = links.keys_of(received, author.authority)
     return Prepared(
         id=stamped["id"].lower(),
         received=received,
         stamped=stamped,
         pieces=rawtext.edited(text, edits),
-        keys=links.keys_of(received, author.authority),
+        keys=keys,
+        found_by=b"".join(keys),
         authority_key=author.key,
         target_id=target_id,
         voids=("any" if author.voids_any else "own") if received["verb"]["id"] == VERB_VOIDED else None,
@@ -160,6 +179,9 @@ def store(db: Connection, batch: Sequence[Prepared], *, tenant_id: int, now: dat
     Returns  the statements that are new, in order; one that is stored already with the same meaning is passed over
     Raises   StatementInvalid for an id twice in the batch; StatementConflict for a known id with another meaning; VoidingForbidden
     """
+    straight = intake.take_in(db, batch, tenant_id=tenant_id, now=now)
+    if straight is not None:
+        return [Stored(place, prepared) for place, prepared in enumerate(batch, straight)]
     _refuse_repeated_ids(batch)
     first = _take_turn(db, tenant_id=tenant_id, count=len(batch), now=now)
     places = {prepared.id: place for place, prepared in enumerate(batch, first)}
@@ -169,33 +191,21 @@ def store(db: Connection, batch: Sequence[Prepared], *, tenant_id: int, now: dat
     new = [prepared for prepared in batch if prepared.id in fresh]
     if not new:
         return []
-    done = [_placed(prepared, places[prepared.id]) for prepared in new]
-    web = _References(db, tenant_id, new, done)
-    rows = [
-        (
-            tenant_id,
-            stored.seq,
-            prepared.id,
-            prepared.authority_key,
-            prepared.target_id,
-            prepared.voids,
-            prepared.id in web.voided,
-            stored.statement["stored"].join(prepared.pieces),
-        )
-        for prepared, stored in zip(new, done, strict=True)
-    ]
-    keys = {stored.seq: prepared.keys for prepared, stored in zip(new, done, strict=True)}
+    done = [Stored(places[prepared.id], prepared) for prepared in new]
+    web = _References(db, tenant_id, done)
+    done = [Stored(one.seq, one.prepared, voided=True) if one.id in web.voided else one for one in done] if web.voided else done
+    keys = {one.seq: one.prepared.found_by for one in done}
     for key, seq in web.inherited:
         if seq in keys:
-            keys[seq] = keys[seq] | {key}
-    insert_rows(db, statement, rows)
+            keys[seq] += key
+    insert_rows(db, statement, [_row(tenant_id, one) for one in done])
     insert_links(db, tenant_id, keys)
     insert_rows(db, link, [(tenant_id, key, seq) for key, seq in sorted(web.inherited) if seq not in keys], skip_known=True)
     insert_rows(db, reference, [(tenant_id, prepared.target_id, places[prepared.id]) for prepared in new if prepared.target_id])
     if web.voided_before:
         at = (statement.c.tenant_id == tenant_id, statement.c.seq.in_(web.voided_before))
         db.execute(update(statement).where(*at).values(voided=True))
-    return [replace(stored, voided=True) if stored.id in web.voided else stored for stored in done]
+    return done
 
 
 class _References:
@@ -203,20 +213,24 @@ class _References:
 
     voided         ids of this batch that are voided, by a statement of the batch or one that came earlier
     voided_before  places of stored statements that this batch voids
-    inherited      (key, seq) pairs: a statement is found by all that finds the statement it refers to, over `_MAX_LINKS` references
+    inherited      (key, seq) pairs beside their own: a statement is found by all that finds the statement it refers to, over
+                   `_MAX_LINKS` references
     Source         xAPI 1.0.3, Data 2.3.2; Communication 2.1.3, filter conditions for StatementRefs
     """
 
-    def __init__(self, db: Connection, tenant_id: int, new: Sequence[Prepared], done: Sequence[Stored]) -> None:
+    def __init__(self, db: Connection, tenant_id: int, done: Sequence[Stored]) -> None:
         self.voided: set[str] = set()
         self.voided_before: list[int] = []
         self.inherited: set[tuple[bytes, int]] = set()
         self._db, self._tenant_id = db, tenant_id
-        self._nodes = {
-            prepared.id: _Node(prepared.id, stored.seq, prepared.keys, prepared.target_id, prepared.voids, prepared.authority_key)
-            for prepared, stored in zip(new, done, strict=True)
-        }
-        fresh = set(self._nodes)
+        self._nodes: dict[str, _Node] = {}
+        fresh = {one.id for one in done}
+        refers = any(one.prepared.target_id for one in done)
+        if not refers and not _PLACES_OF_REFERRERS.rows(db, {"tenant": tenant_id, "ids": sorted(fresh)}):
+            return
+        for one in done:
+            new = one.prepared
+            self._nodes[one.id] = _Node(one.id, one.seq, new.keys, new.target_id, new.voids, new.authority_key)
         self._load_targets(fresh)
         self._load_referrers(fresh)
         for node in list(self._nodes.values()):
@@ -264,7 +278,7 @@ class _References:
             chain.add(at.id)
             touched = touched or at.id in fresh
             if touched:
-                self.inherited.update((key, node.seq) for key in at.keys)
+                self.inherited.update((key, node.seq) for key in at.keys - node.keys)
 
     def _void(self, node: "_Node", fresh: set[str]) -> None:
         """A voiding statement voids its target, if that is stored, is no voiding statement, and is its own or it may void any."""
@@ -310,10 +324,10 @@ def _refuse_other_meanings(db: Connection, tenant_id: int, known: Sequence[Prepa
             raise StatementConflict(id=prepared.id)
 
 
-def _placed(prepared: Prepared, seq: int) -> Stored:
-    stored = timestamps.moment_of(seq)
-    text = timestamps.written(stored)
-    return Stored(seq, prepared.id, stored, {"timestamp": text, **prepared.stamped, "stored": text})
+def _row(tenant_id: int, one: Stored) -> tuple[Any, ...]:
+    """The row of a statement."""
+    new = one.prepared
+    return tenant_id, one.seq, new.id, new.authority_key, new.target_id, new.voids, one.voided, one.document
 
 
 def _refuse_repeated_ids(batch: Sequence[Prepared]) -> None:

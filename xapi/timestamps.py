@@ -6,6 +6,7 @@ and are refused by both.
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from xapi.vocabulary import V2
 
@@ -60,9 +61,20 @@ def place_of(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+def of_place(place: int) -> str:
+    """The moment that a place in the sequence is, as `stored` carries it."""
+    second, microsecond = divmod(place, 1_000_000)
+    return f"{_second(second)}.{microsecond:06}Z"
+
+
 def moment_of(place: int) -> datetime:
     """The moment that a place in the sequence is, aware, UTC."""
     return _EPOCH + place * _MICROSECOND
+
+
+@lru_cache(maxsize=128)
+def _second(number: int) -> str:
+    return (_EPOCH + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
 
 
 def _offset(zone: str | None) -> timedelta:

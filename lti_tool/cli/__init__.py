@@ -30,6 +30,7 @@ class LazyGroup(click.Group):
         "platform": ("lti_tool.cli.platform:platform", "Registered LMSs."),
         "framework": ("lti_tool.cli.content:framework", "Competency frameworks."),
         "items": ("lti_tool.cli.items:items", "The item bank and its test forms."),
+        "admission": ("lti_tool.cli.admission:admission", "Who may begin the assessments that designers placed."),
         "lrs": ("lti_tool.cli.lrs:lrs", "The learning record store."),
         "forward": ("lti_tool.cli.forward:forward", "Statements on their way to other record stores and webhooks."),
         "people": ("lti_tool.cli.people:people", "What is kept of one person, handed out, renamed or erased."),

@@ -74,6 +74,11 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for the eye: four decimals."""
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
+
+
 def now() -> Any:
     """The present moment."""
     return system_clock()

@@ -1,33 +1,13 @@
 """`kaona people`: what is kept of one person, handed out, renamed or erased."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
-from sqlalchemy.orm import Session
 
+from lti_tool.cli.accommodation import accommodation
 from lti_tool.cli.common import json_option, now, open_installation, print_json, print_rows, transaction
+from lti_tool.cli.persons import ACTOR, identifying_options, known_person, person_options, tenant_option
 from lti_tool.workflows.erasure import Act, Erased, Receipt
-from lti_tool.workflows.people import KnownPerson
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-ACTOR = "command"
-
-tenant_option = click.option("--tenant", "tenant_key", required=True, help="The agency's code.")
-
-
-def identifying_options(command: Command) -> Command:
-    """All that identifies one person."""
-    command = click.option("--user", "users", nargs=2, multiple=True, metavar="ISSUER ID", help="A platform, and the id there.")(command)
-    return click.argument("identifiers", nargs=-1)(command)
-
-
-def person_options(command: Command) -> Command:
-    """The agency, and all that identifies one person in it."""
-    return tenant_option(identifying_options(command))
 
 
 @click.group()
@@ -39,6 +19,9 @@ def people() -> None:
     """
 
 
+people.add_command(accommodation)
+
+
 @people.command()
 @person_options
 @json_option
@@ -47,7 +30,7 @@ def find(tenant_key: str, identifiers: tuple[str, ...], users: tuple[tuple[str, 
     import xapi.api as xapi
 
     with transaction() as (db, _):
-        known = _known(db, tenant_key, identifiers, users)
+        known = known_person(db, tenant_key, identifiers, users)
         there = xapi.find_presence(db, known.person, tenant_id=known.tenant_id)
     platforms = [{"issuer": one.issuer, "id": one.sub, "name": one.display_name, "person": one.person_uuid} for one in known.users]
     found = {
@@ -74,7 +57,7 @@ def export(tenant_key: str, identifiers: tuple[str, ...], users: tuple[tuple[str
     from lti_tool.workflows.people import write_export
 
     with transaction() as (db, _):
-        known = _known(db, tenant_key, identifiers, users)
+        known = known_person(db, tenant_key, identifiers, users)
         with out.open("xb") as file:
             write_export(db, known, file, now=now(), actor=ACTOR)
     click.echo(f"written: {out}", err=True)
@@ -137,14 +120,47 @@ def receipts(tenant_key: str | None, *, as_json: bool) -> None:
         )
 
 
-def _known(db: Session, tenant_key: str, identifiers: tuple[str, ...], users: tuple[tuple[str, str], ...]) -> KnownPerson:
-    from lti_tool.lti.tenants import get_tenant
-    from lti_tool.workflows.people import find_person
+@people.group()
+def groups() -> None:
+    """What an agency says of its people, for comparing groups: ministry, region, age band, and what else it names."""
 
-    given = [line for one in identifiers for line in (sys.stdin.read().splitlines() if one == "-" else [one]) if line.strip()]
-    if not given and not users:
-        raise click.UsageError("say who: an IDENTIFIER, or --user ISSUER ID")
-    return find_person(db, tenant_id=get_tenant(db, tenant_key).id, identifiers=given, platform_users=users)
+
+@groups.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@tenant_option
+@json_option
+def import_groups(file: Path, tenant_key: str, *, as_json: bool) -> None:
+    """Take in FILE, a CSV with the columns person, attribute, label; an empty label takes the person out of that attribute.
+
+    A person by UUID, by the id on the platform, or by "ISSUER ID". The file is taken whole or not at all.
+    """
+    from lti_tool.lti.tenants import get_tenant
+    from lti_tool.workflows import item_analysis
+
+    with transaction() as (db, _):
+        tenant_id = get_tenant(db, tenant_key).id
+        done = item_analysis.import_groups(db, file.read_bytes(), tenant_id=tenant_id, now=now(), actor=ACTOR)
+    if as_json:
+        print_json({"people": done.n_people, "labels": done.n_labels})
+    else:
+        click.echo(f"{done.n_labels} labels of {done.n_people} people")
+
+
+@groups.command("list")
+@tenant_option
+@json_option
+def list_groups(tenant_key: str, *, as_json: bool) -> None:
+    """List the labels that an agency's people have, and how many have each."""
+    import assessment.api as assessment
+    from lti_tool.lti.tenants import get_tenant
+
+    with transaction() as (db, _):
+        found = assessment.count_groups(db, tenant_id=get_tenant(db, tenant_key).id)
+    rows = [{"attribute": attribute, "label": label, "people": n} for attribute, label, n in found]
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows, ["attribute", "label", "people"])
 
 
 def _done(tenant_key: str, identifiers: tuple[str, ...], users: tuple[tuple[str, str], ...], *, act: Act) -> Erased:
@@ -152,7 +168,7 @@ def _done(tenant_key: str, identifiers: tuple[str, ...], users: tuple[tuple[str,
     from lti_tool.workflows import erasure
 
     with transaction() as (db, settings):
-        known = _known(db, tenant_key, identifiers, users)
+        known = known_person(db, tenant_key, identifiers, users)
         done = erasure.erase(db, known, act=act, now=now(), actor=ACTOR, secret=settings.secret_key)
     erasure.write_down(settings.data_dir, [done.receipt])
     return done

@@ -12,7 +12,7 @@ import click
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BENCHES = ("launch", "cat", "answer", "core_form", "roster", "scores", "lrs")
+BENCHES = ("launch", "cat", "answer", "exam", "core_form", "roster", "scores", "lrs", "calibrate", "analyse")
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
 
@@ -56,17 +56,24 @@ def check() -> None:
 @click.command()
 @click.argument("name", type=click.Choice(BENCHES), required=False)
 @click.option("--size", type=click.IntRange(100), help="Scores that `scores` delivers.  [default: 15000]")
-@click.option("--database", type=click.Choice(("sqlite", "postgresql")), help="What `launch` and `lrs` run on.  [default: sqlite]")
+@click.option(
+    "--database", type=click.Choice(("sqlite", "postgresql")), help="What they run on.  [default: postgresql for exam, else sqlite]"
+)
+@click.option("--minutes", type=click.IntRange(1), help="How long `exam` holds its rate.  [default: 2]")
 @click.option("--statements", type=click.IntRange(0), help="Among how many statements `lrs` reads; 0: none.  [default: 1000000]")
 @click.option("--burst", is_flag=True, help="Add a minute of 50 launches a second to `launch`.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def bench(name: str | None, *, size: int | None, database: str | None, statements: int | None, burst: bool, as_json: bool) -> None:
-    """Measure one of launch, cat, answer, core_form, roster, scores, lrs, or all, each beside its baseline."""
+def bench(
+    name: str | None, *, size: int | None, database: str | None, statements: int | None, minutes: int | None, burst: bool, as_json: bool
+) -> None:
+    """Measure one of launch, cat, answer, exam, core_form, roster, scores, lrs, calibrate, analyse, or all, each beside its baseline."""
     from lti_tool.cli.common import print_json
 
     sized: dict[str, dict[str, Any]] = {
         "scores": {"size": size} if size else {},
         "launch": {"database": database or "sqlite", "burst": burst},
+        "answer": {"database": database or "sqlite"},
+        "exam": {"database": database or "postgresql"} | ({"seconds": 60.0 * minutes} if minutes else {}),
         "lrs": {"database": database or "sqlite"} | ({"statements": statements} if statements is not None else {}),
     }
     chosen = [name] if name else BENCHES

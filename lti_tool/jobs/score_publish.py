@@ -68,6 +68,7 @@ def enqueue_score(
     started_at: datetime | None = None,
     submitted_at: datetime | None = None,
     override_by_id: int | None = None,
+    is_new: bool = False,
 ) -> bool:
     """Sets a person's score in a column and queues its delivery, in the caller's transaction.
 
@@ -77,6 +78,7 @@ def enqueue_score(
     comment                      plain text, shown to the learner; repeated with each score that should keep one
     started_at, submitted_at     of the sitting behind it
     override_by_id               the teacher who set the points by hand
+    is_new                       the caller has just looked and found no such score
     Returns                      False for a score that somebody else began between our look and our write: this value took its place
     Raises                       ScoreInvalid
     """
@@ -87,8 +89,8 @@ def enqueue_score(
     }  # fmt: skip
     whose = {"line_item_id": line_item.id, "user_id": user.id}
     mine = select(Score).filter_by(**whose).with_for_update()
-    score = db.scalars(mine).first()
-    is_new = score is None
+    score = None if is_new else db.scalars(mine).first()
+    was_missing = score is None
     if score is None:
         insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
         row = {"tenant_id": line_item.tenant_id, **whose, "version": 1, "state": "waiting", **values}
@@ -101,7 +103,7 @@ def enqueue_score(
     for name, value in values.items():
         setattr(score, name, value)
     send_again(db, score, registration_id=line_item.registration_id, now=now)
-    return not is_new
+    return not was_missing
 
 
 def send_again(db: Session, score: Score, *, registration_id: int, now: datetime) -> None:

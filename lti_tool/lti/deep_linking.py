@@ -28,6 +28,9 @@ SUBSTITUTED: Mapping[str, str] = {
     "context_history": "$Context.id.history",
     "link_history": "$ResourceLink.id.history",
     "due": "$ResourceLink.submission.endDateTime",
+    "opens": "$ResourceLink.available.startDateTime",
+    "closes": "$ResourceLink.available.endDateTime",
+    "submit_from": "$ResourceLink.submission.startDateTime",
 }
 """Custom parameters that every link of ours asks the platform to fill in. One that it leaves as it is counts as absent."""
 

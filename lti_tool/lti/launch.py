@@ -333,7 +333,7 @@ def _row(arrival: Arrival, enrolled: Enrolled, login: Login, browser: Browser, b
         "target": {
             "uri": message.target_link_uri,
             "activity": message.activity,
-            "due": None if message.due_at is None else rfc3339(message.due_at),
+            **{name: rfc3339(moment) for name, moment in _times_of(message) if moment is not None},
         },
         "return_url": message.return_url,
         "framed": (browser.place or message.document_target) in FRAMES,
@@ -341,6 +341,10 @@ def _row(arrival: Arrival, enrolled: Enrolled, login: Login, browser: Browser, b
         "deep_linking": None if message.deep_linking is None else asdict(message.deep_linking),
         "for_user_id": enrolled.for_user_id,
     }
+
+
+def _times_of(message: Message) -> tuple[tuple[str, datetime | None], ...]:
+    return ("due", message.due_at), ("opens", message.opens_at), ("closes", message.closes_at)
 
 
 def _names_in(claims: Mapping[str, Any]) -> dict[str, Any]:

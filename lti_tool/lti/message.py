@@ -178,6 +178,10 @@ class Message:
     link_history: tuple[str, ...] = ()
     due_at: datetime | None = None
     """When the platform wants the work at the latest; shown, never enforced."""
+    opens_at: datetime | None = None
+    """From when on the platform has the link open and takes work: no sitting begins before."""
+    closes_at: datetime | None = None
+    """Until when the platform has the link open: no sitting begins after."""
     line_items_url: str | None = None
     deep_linking: DeepLinkingSettings | None = None
     for_user_sub: str | None = None
@@ -237,6 +241,8 @@ def read_message(claims: Mapping[str, Any], *, platform: Platform, public_url: s
         memberships_url=_approved((claims.get(v.NRPS_SERVICE) or {}).get("context_memberships_url"), platform),
         deep_linking=deep_linking,
         due_at=_moment_in(custom.get("due")),
+        opens_at=max(filter(None, map(_moment_in, (custom.get("opens"), custom.get("submit_from")))), default=None),
+        closes_at=_moment_in(custom.get("closes")),
         for_user_sub=_concerned_in(claims, message_type),
         product=((claims.get(v.TOOL_PLATFORM) or {}).get("product_family_code") or "")[:64] or None,
     )

@@ -3,7 +3,7 @@
 from lti_tool.models.audit import AuditEntry
 from lti_tool.models.launches import Launch, LongLogin
 from lti_tool.models.people import Context, Enrolment, Grant, ResourceLink, User
-from lti_tool.models.placements import Placement
+from lti_tool.models.placements import AccessCode, CodeTry, Placement
 from lti_tool.models.platforms import Deployment, Invite, KeySet, Registration, Tenant, ToolKey
 from lti_tool.models.records import Erasure, LrsImport, LrsImportFault
 from lti_tool.models.rosters import Roster
@@ -11,6 +11,7 @@ from lti_tool.models.scores import LineItem, Score
 from lti_tool.models.sittings import CountedSitting
 
 __all__ = [
-    "AuditEntry", "Context", "CountedSitting", "Deployment", "Enrolment", "Erasure", "Grant", "Invite", "KeySet", "Launch", "LineItem",
-    "LongLogin", "LrsImport", "LrsImportFault", "Placement", "Registration", "ResourceLink", "Roster", "Score", "Tenant", "ToolKey", "User",
+    "AccessCode", "AuditEntry", "CodeTry", "Context", "CountedSitting", "Deployment", "Enrolment", "Erasure", "Grant", "Invite", "KeySet",
+    "Launch", "LineItem", "LongLogin", "LrsImport", "LrsImportFault", "Placement", "Registration", "ResourceLink", "Roster", "Score",
+    "Tenant", "ToolKey", "User",
 ]  # fmt: skip

@@ -68,8 +68,9 @@ def statements_of(
     competency_names  node key to its label, for the names of areas and competencies; else their codes are shown
     with_item_texts   adds stems and option texts, for a bank that is not secret
     with_free_text    adds what the learner typed as short text
-    Returns           initialized, answered for each item, completed, then passed or failed for each area with an answer; of an
-                      attempt without any answer initialized and terminated. They share parts: do not change them in place
+    Returns           initialized, answered for each item, completed, then passed, failed, or scored where it cannot be told yet, for
+                      each area with an answer; of an attempt without any answer initialized and terminated. They share parts: do
+                      not change them in place
     """
     writer = _Writer(outcome, public_url, home_page, competency_names or {}, with_item_texts, with_free_text)
     return [
@@ -164,7 +165,7 @@ class _Writer:
         taken = response.answered_at - response.shown_at
         if response.active_ms is not None:  # the browser counts only while the page is in front, but its word is not taken for more
             taken = min(taken, timedelta(milliseconds=response.active_ms))
-        result = _ANSWERED[response.score] | ({} if pattern is None else {"response": pattern}) | {"duration": iso_duration(taken)}
+        result = _answered(response.score) | ({} if pattern is None else {"response": pattern}) | {"duration": iso_duration(taken)}
         return self._statement(
             f"answered {response.presentation_uuid}",
             words.ANSWERED,
@@ -192,8 +193,10 @@ class _Writer:
         )
 
     def judged(self, area: AreaOutcome, pass_level: int) -> dict[str, Any]:
-        """`passed` or `failed` in one area, with all that the evidence rule reads."""
+        """`passed`, `failed` or, where the third verdict stands against a failure, `scored` in one area, with all that evidence reads."""
         form, is_passed = self.outcome.form, area.level >= pass_level
+        verdict = area.verdicts[pass_level - 1] if 0 < pass_level <= len(area.verdicts) else None
+        is_open = not is_passed and verdict == "undecided"
         top_level = max((cut.level for cut in form.cuts), default=0)
         extensions = {
             words.LEVEL.iri: area.level,
@@ -202,6 +205,7 @@ class _Writer:
             words.ITEMS.iri: area.n_items,
             words.BORDERLINE.iri: area.borderline,
             words.INDICATIVE.iri: area.indicative,
+            **({words.VERDICT.iri: verdict} if verdict else {}),
             words.CUT_SET.iri: f"{form.key}/{form.version}",
             words.FRAMEWORK.iri: form.framework,
             words.COMPETENCY_KEY.iri: area.competency,
@@ -209,11 +213,11 @@ class _Writer:
         }
         return self._statement(
             f"area {area.domain}",
-            words.PASSED if is_passed else words.FAILED,
+            words.SCORED if is_open else words.PASSED if is_passed else words.FAILED,
             self._area(area),
             self.outcome.finished_at,
             result=_result(
-                success=is_passed,
+                success=None if is_open else is_passed,
                 score=Score(scaled=_share(area.level / top_level)) if top_level else None,
                 extensions=Extensions(extensions),
             ),
@@ -319,7 +323,12 @@ def _share(value: float) -> float:
 
 
 _VERBS = {term.iri: _plain(Verb(id=term.iri, display=LanguageMap(term.label))) for term in words.VERBS}
-_ANSWERED = {score: _result(success=score == 1, score=Score(scaled=score, raw=score, min=0, max=1)) for score in (0, 1)}
+
+
+@lru_cache(maxsize=256)
+def _answered(score: float) -> dict[str, Any]:
+    """What one answer earned. score: share of the full credit, 0..1."""
+    return _result(success=score == 1, score=Score(scaled=_share(score), raw=_share(score), min=0, max=1))
 
 
 def _number_text(number: str | float) -> str | None:

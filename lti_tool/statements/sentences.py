@@ -26,6 +26,11 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "th": "{who} ยังไม่ผ่าน “{what}” ผลอยู่ที่ระดับ {level}",
         "en": "{who} has not passed “{what}” yet; the result is level {level}.",
     },
+    "scored": {"th": "{who} ทำ “{what}” ได้ผลแล้ว", "en": "{who} has a result in “{what}”."},
+    "scored_level": {
+        "th": "{who} ได้ผลระดับ {level} ใน “{what}” ยังสรุปไม่ได้ว่าผ่านหรือไม่",
+        "en": "{who} has the level {level} in “{what}”; whether it is a pass cannot be told yet.",
+    },
     "voided": {"th": "{who} ยกเลิกรายการ {what}", "en": "{who} voided the statement {what}."},
     "other": {"th": "{who} {verb} “{what}”", "en": "{who} {verb} “{what}”."},
 }
@@ -61,7 +66,7 @@ def _case(verb: str, result: Mapping[str, Any]) -> str:
         return "answered_right" if result["success"] else "answered_wrong"
     if verb == "completed" and "scaled" in result.get("score", {}):
         return "completed_scored"
-    if verb in ("passed", "failed") and words.LEVEL.iri in result.get("extensions", {}):
+    if verb in ("passed", "failed", "scored") and words.LEVEL.iri in result.get("extensions", {}):
         return f"{verb}_level"
     return verb
 

@@ -73,7 +73,15 @@ FAILED: Final = Term(
         "en": "The result in one area has not reached the level set for passing.",
     },
 )
-VERBS: Final = (INITIALIZED, ANSWERED, COMPLETED, TERMINATED, PASSED, FAILED)
+SCORED: Final = Term(
+    f"{_ADL_VERBS}scored",
+    {"th": "ได้ผล", "en": "scored"},
+    {
+        "th": "ผลของด้านหนึ่งยังไม่พอจะสรุปว่าถึงระดับที่กำหนดไว้ว่าผ่านหรือไม่ จึงไม่ใช่การไม่ผ่าน",
+        "en": "The result in one area does not yet tell whether the level set for passing was reached, so it is no failure.",
+    },
+)
+VERBS: Final = (INITIALIZED, ANSWERED, COMPLETED, TERMINATED, PASSED, FAILED, SCORED)
 
 ASSESSMENT: Final = Term(
     "http://adlnet.gov/expapi/activities/assessment",
@@ -150,6 +158,15 @@ INDICATIVE: Final = Term(
     },
     {"type": "boolean"},
 )
+VERDICT: Final = Term(
+    f"{_EXTENSIONS}verdict",
+    {"th": "ข้อสรุป", "en": "verdict"},
+    {
+        "th": "ข้อสรุปต่อระดับที่กำหนดไว้ว่าผ่าน: met ถึงแล้ว not_met ยังไม่ถึง undecided ยังสรุปไม่ได้",
+        "en": "On the level set for passing: met, not_met, or undecided where the answers do not yet tell.",
+    },
+    {"enum": ["met", "not_met", "undecided"]},
+)
 CUT_SET: Final = Term(
     f"{_EXTENSIONS}cut-set",
     {"th": "ชุดจุดตัด", "en": "cut set"},
@@ -184,10 +201,12 @@ FINISH_REASON: Final = Term(
     f"{_EXTENSIONS}finish-reason",
     {"th": "เหตุที่สิ้นสุด", "en": "finish reason"},
     {
-        "th": "เหตุที่การทำแบบประเมินสิ้นสุด: precise แม่นยำพอ max_items ครบจำนวนข้อ time หมดเวลา bank_exhausted ไม่มีข้อเหลือ",
-        "en": "Why the attempt ended: precise enough, max_items reached, time over, or bank_exhausted.",
+        "th": "เหตุที่การทำแบบประเมินสิ้นสุด: precise แม่นยำพอ max_items ครบจำนวนข้อ "
+        "time หมดเวลา bank_exhausted ไม่มีข้อเหลือ all_items ครบทุกข้อของชุด submitted ผู้เรียนส่งเอง",
+        "en": "Why the attempt ended: precise enough, max_items reached, time over, bank_exhausted, "
+        "all_items of the form answered, or submitted by the learner.",
     },
-    {"enum": ["precise", "max_items", "time", "bank_exhausted"]},
+    {"enum": ["precise", "max_items", "time", "bank_exhausted", "all_items", "submitted"]},
 )
 RESULT_EXTENSIONS: Final = (
     LEVEL,
@@ -196,6 +215,7 @@ RESULT_EXTENSIONS: Final = (
     ITEMS,
     BORDERLINE,
     INDICATIVE,
+    VERDICT,
     CUT_SET,
     FRAMEWORK,
     COMPETENCY_KEY,

@@ -7,9 +7,7 @@ function enhance() {
 
 function prepare(list) {
   list.dataset.ready = "";
-  const lines = [...list.querySelectorAll("[data-line]")];
-  lines.sort((a, b) => place(a) - place(b));
-  for (const line of lines) {
+  for (const line of list.querySelectorAll("[data-line]")) {
     line.querySelector("select").hidden = true;
     const number = document.createElement("span");
     number.className = "place";
@@ -19,11 +17,15 @@ function prepare(list) {
     moves.append(button(list, line, "up"), button(list, line, "down"));
     line.append(moves);
   }
-  list.append(...lines);
-  number(list);
+  sort(list);
   const form = list.closest("form");
   form.querySelector("[data-plain-hint]").hidden = true;
   form.querySelector("[data-moves-hint]").hidden = false;
+}
+
+function sort(list) {
+  list.append(...[...list.querySelectorAll("[data-line]")].sort((a, b) => place(a) - place(b)));
+  number(list);
 }
 
 function button(list, line, way) {
@@ -53,6 +55,7 @@ function move(list, line, way, pressed) {
   else other.after(line);
   number(list);
   pressed.focus();
+  list.dispatchEvent(new Event("input", { bubbles: true })); // answer.js keeps what was begun
   const lines = [...list.children];
   list.closest("form").querySelector("[data-ordering-news]").textContent = list.dataset.moved
     .replace("{line}", words(line)).replace("{n}", lines.indexOf(line) + 1).replace("{count}", lines.length);
@@ -72,4 +75,5 @@ const place = (line) => Number(line.querySelector("select").value);
 const words = (line) => line.querySelector("[data-words]").textContent.trim();
 
 document.addEventListener("kaona:page", enhance);
+document.addEventListener("kaona:filled", () => document.querySelectorAll("[data-ordering][data-ready]").forEach(sort));
 enhance();

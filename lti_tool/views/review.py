@@ -1,43 +1,23 @@
 """A teacher's page of one learner's work: where a submission review leads, and a click on a learner in the list of the course."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, g, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-import assessment.api as assessment
 import roadmap.api as roadmap
 from kernel.clock import local_date
 from kernel.errors import NotFound
-from kernel.langmap import LangMap
 from lti_tool.views.learner import level_names, result_values
 from lti_tool.web import pages
+from lti_tool.web.answer_lines import answer_lines
 from lti_tool.web.edge import writes
 from lti_tool.web.principal import Role, require
 from lti_tool.workflows import review
 
 blueprint = Blueprint("review", __name__, url_prefix="/teach/<uuid:launch>/review")
-
-
-TRUE: LangMap = {"th": "ถูก", "en": "True"}
-FALSE: LangMap = {"th": "ผิด", "en": "False"}
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerLine:
-    """One answered question as the page says it; given, right: each part a text, in order."""
-
-    number: int
-    stem: LangMap
-    area: LangMap
-    is_right: bool
-    given: tuple[LangMap, ...]
-    right: tuple[LangMap, ...]
-    is_ordered: bool
-    rationale: LangMap | None
 
 
 @blueprint.get("")
@@ -70,7 +50,7 @@ def review_values(found: review.Review, framework: roadmap.FrameworkView | None,
         return values
     labels = {node.key: node.label for node in (*framework.groups, *framework.nodes)}
     areas = {domain.code: labels[domain.competency] for domain in found.outcome.form.domains}
-    answers = [_line(one, areas[one.domain], (found.rationales or {}).get(one.presentation_uuid)) for one in found.outcome.responses]
+    answers = answer_lines(found.outcome.responses, areas, found.rationales or {})
     return {
         **values,
         **result_values(found.outcome, framework, targets),
@@ -98,49 +78,3 @@ def _asked() -> UUID | None:
         return UUID(named) if named else None
     except ValueError:
         raise NotFound from None
-
-
-def _line(response: assessment.ResponseView, area: LangMap, rationale: LangMap | None) -> AnswerLine:
-    return AnswerLine(
-        number=response.position,
-        stem=response.stem,
-        area=area,
-        is_right=response.score == 1,
-        given=answer_texts(response, response.value),
-        right=answer_texts(response, response.correct_pattern),
-        is_ordered=response.kind == "ordering",
-        rationale=rationale,
-    )
-
-
-def answer_texts(response: assessment.ResponseView, value: Any) -> tuple[LangMap, ...]:
-    """An answer, or the right one, in words: one text for each part.
-
-    value   as the learner gave it, or as the item keeps what is right
-    """
-    words = {option.id: option.text for option in (*response.options, *response.targets)}
-    chosen = {option.id for option in response.options if isinstance(value, list | dict) and option.id in value}
-    match response.kind, value:
-        case "multiple_choice", list():
-            texts = [words[option.id] for option in response.options if option.id in chosen]
-        case "single_choice" | "ordering", str() | list():
-            texts = [words[option] for option in ([value] if isinstance(value, str) else value)]
-        case "matching", dict():
-            texts = [_both(option.text, words[value[option.id]]) for option in response.options if option.id in chosen]
-        case "true_false", bool():
-            texts = [TRUE if value else FALSE]
-        case "numeric", {"value": number, "tolerance": tolerance}:
-            texts = [_same(str(number) if float(tolerance) == 0 else f"{number} ± {tolerance}")]
-        case "short_text", {"accepted": dict(accepted)}:
-            texts = [{language: spelled[0] for language, spelled in accepted.items() if spelled}]
-        case _:
-            texts = [_same(str(value))]
-    return tuple(texts)
-
-
-def _same(text: str) -> LangMap:
-    return dict.fromkeys(pages.LANGUAGES, text)
-
-
-def _both(left: LangMap, right: LangMap) -> LangMap:
-    return {language: f"{left.get(language) or left['th']} → {right.get(language) or right['th']}" for language in pages.LANGUAGES}

@@ -20,17 +20,20 @@ from kernel.errors import KaonaError
 from kernel.langmap import text_in
 from lti_tool.lti.ags import ScoreInvalid
 from lti_tool.models.audit import append_audit
+from lti_tool.views import item_analysis, teacher_time
 from lti_tool.views.learner import level_names
 from lti_tool.web import pages, pictures
 from lti_tool.web.current import this_app
 from lti_tool.web.principal import Role, require
-from lti_tool.workflows import roster, teacher_scores
+from lti_tool.workflows import learner_time, roster, teacher_scores
 from lti_tool.workflows.roster import Asked, ClassPage, Filter, LearnerRow, RosterState, Sort
 from lti_tool.workflows.sittings import of_course
 from lti_tool.workflows.standing import ColumnView, ScoreView, column_view, score_views
 from lti_tool.workflows.teacher_scores import CommentInvalid
 
 blueprint = Blueprint("teacher", __name__, url_prefix="/teach/<uuid:launch>")
+blueprint.register_blueprint(item_analysis.course_blueprint)
+blueprint.register_blueprint(teacher_time.blueprint)
 log = structlog.get_logger()
 
 MAX_PAGE_DIGITS = 6
@@ -41,7 +44,7 @@ FAULTS = {
     "scope_missing": "not_allowed", "status 401": "not_allowed", "status 403": "not_allowed",
 }  # fmt: skip
 """Why a roster could not be read, in the few kinds that a teacher can make something of; the rest is `away`."""
-NOTICES = ("resent", "overridden", "cleared", "reading")
+NOTICES = ("resent", "overridden", "cleared", "reading", "time", "time_back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ def activity(form: UUID) -> str:
             state=state,
             asked=asked,
         ),
+        **teacher_time.now_values(form),
     )
 
 
@@ -264,6 +268,7 @@ def _learner_page(form: UUID, person: UUID, *, fault: KaonaError | None = None) 
         forms=assessment.list_forms(g.db, tenant_id=g.principal.tenant_id),
         notice=_notice(),
         back_path=url_for("teacher.learner", launch=g.principal.launch_uuid, form=form, person=person),
+        time=learner_time.time_of(g.db, g.principal, form, person, g.now),
         **learner_values(shown, roadmap.get_framework(g.db, shown.framework), row, column_view(g.db, g.principal), fault),
     )
 

@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from kernel.ids import new_uuid
+from kernel.ids import derived_uuid, new_uuid
 from kernel.langmap import text_in
 from lti_tool.models import Launch
 from lti_tool.web.current import this_app
@@ -36,6 +36,8 @@ from lti_tool.web.thai_dates import Form, date_text
 LANGUAGES = ("th", "en")
 MAX_BACK_CHARACTERS = 2000
 """Longest address that a change of language leads back to."""
+MAX_SENTENCES = 4096
+"""Sentences kept in one process with what stood in their places."""
 TRANSLATIONS = Path(__file__).resolve().parent.parent / "translations"
 
 
@@ -51,17 +53,27 @@ def register(app: Flask) -> None:
         points=points_filter,
         percent=percent_filter,
         short_uuid=lambda value: str(value)[:4],
+        browser_name=lambda person: derived_uuid("browser", str(person)),  # by which scripts tell one person from another
     )
     folder = app.config["BABEL_TRANSLATION_DIRECTORIES"]
     catalogs = {language: Translations.load(folder, [language]) for language in LANGUAGES}  # English stands in the source and needs none
 
-    def gettext(message: str) -> str:
-        return catalogs[text_language()].gettext(message)
+    @cache
+    def translated(language: str, message: str) -> Markup:
+        return Markup(catalogs[language].gettext(message))  # noqa: S704  our own words
+
+    @lru_cache(maxsize=MAX_SENTENCES, typed=True)  # marked-up text and plain text that look alike are not the same
+    def said(language: str, message: str, **places: Any) -> Markup:
+        return translated(language, message) % places
+
+    def gettext(message: str, **places: Any) -> Markup:
+        return said(text_language(), message, **places)
 
     def ngettext(singular: str, plural: str, n: int) -> str:
         return catalogs[text_language()].ngettext(singular, plural, n)
 
     app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # of its i18n extension
+    app.jinja_env.globals.update(gettext=gettext, _=gettext)  # which remembers
     app.jinja_env.globals.update(static_url=static_url, in_language=in_language, new_client_id=lambda: str(new_uuid()))
     app.context_processor(_page_values)
 

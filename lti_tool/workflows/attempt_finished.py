@@ -60,13 +60,13 @@ def record_outcome(db: Session, *, tenant_id: int, attempt_uuid: UUID, public_ur
     ids = tuple(statement["id"] for statement in statements)
     if xapi.has_statement(db, tenant_id=tenant_id, statement_id=ids[0]):  # what passed is decided once, by the targets of that moment
         return Finished(outcome, ids, 0, score_enqueued=False)
-    # first the agency's turn at the record store, then the person's at the roadmap and the path: in the order of statements that
-    # arrive over HTTP, so that the two can wait for each other but never both at once
+    user, link_ids = count_finished(db, outcome, tenant_id=tenant_id, now=now)
+    score_enqueued = user is not None and bool(outcome.responses) and score_sitting(db, user=user, link_ids=link_ids, now=now)
+    # late, for others wait: the agency's turn at the record store, then the person's at the roadmap and the path, in the order of
+    # statements that arrive over HTTP, so that the two can wait for each other but never both at once
     xapi.store_statements(db, tenant_id=tenant_id, statements=statements, authority=authority(public_url), now=now)
     recorded = roadmap.record_statements(db, tenant_id=tenant_id, statements=statements, home_page=tenant.home_page)
     learning.plan_paths(db, tenant_id=tenant_id, person_uuids=[outcome.person_uuid], today=local_date(now), now=now)
-    user, link_ids = count_finished(db, outcome, tenant_id=tenant_id, now=now)
-    score_enqueued = user is not None and bool(outcome.responses) and score_sitting(db, user=user, link_ids=link_ids, now=now)
     return Finished(outcome, ids, recorded.n_evidence, score_enqueued)
 
 

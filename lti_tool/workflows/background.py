@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -16,7 +17,7 @@ from kernel.clock import Clock, system_clock
 from kernel.db import Database
 from kernel.http import GuardedClient
 from kernel.outbox import Claimed
-from lti_tool.jobs import line_items, roster_sync, score_publish, score_reconcile
+from lti_tool.jobs import calibration, item_analysis, line_items, roster_sync, score_publish, score_reconcile
 from lti_tool.jobs.statement_push import Pusher
 from lti_tool.jobs.worker import Handler, Worker
 from lti_tool.keys import lrs_pepper
@@ -24,7 +25,7 @@ from lti_tool.lti.sessions import sweep_sessions
 from lti_tool.lti.storage import sweep_long_logins
 from lti_tool.settings import Settings
 from lti_tool.web.edge import is_database_away
-from lti_tool.workflows import gradebook
+from lti_tool.workflows import gradebook, integrity
 from lti_tool.workflows.attempt_finished import record_outcome
 from lti_tool.workflows.enrolled import place_learners_in_scope
 from lti_tool.workflows.preview import sweep_previews
@@ -59,7 +60,16 @@ def make_worker(settings: Settings, database: Database, clock: Clock = system_cl
     def place(db: Session, tenant_id: int, person_uuids: Sequence[UUID]) -> None:
         place_learners_in_scope(db, tenant_id, person_uuids, now=clock())
 
+    def analyse(item: Claimed) -> None:
+        item_analysis.carry_out(database, item, clock=clock)
+
+    def analyse_all(item: Claimed) -> None:
+        item_analysis.ask_for_all(database, item, clock=clock)
+
     handlers: dict[str, Handler] = {
+        calibration.KIND: partial(calibration.carry_out, database, clock=clock),
+        item_analysis.KIND: analyse,
+        item_analysis.NIGHT_KIND: analyse_all,
         roster_sync.KIND: read_roster,
         score_publish.KIND: publish,
         score_reconcile.KIND: reconcile,
@@ -73,6 +83,7 @@ def make_worker(settings: Settings, database: Database, clock: Clock = system_cl
         gradebook.fill_some(database, clock)
         if next(rounds) % ROUNDS_A_SWEEP == 0:
             sweep(database, clock)
+            calibration.rate(database, clock)
 
     pusher = Pusher(
         database, clock, http, lrs_pepper(settings.secret_key), threads=settings.worker_threads, poll_seconds=settings.worker_poll_seconds
@@ -85,7 +96,7 @@ def make_worker(settings: Settings, database: Database, clock: Clock = system_cl
         poll_seconds=settings.worker_poll_seconds,
         threads=settings.worker_threads,
         per_second=settings.platform_calls_per_second,
-        beside=(pusher.run,),
+        beside=(pusher.run, integrity.Looker(database, clock).run),
     )
 
 
@@ -137,6 +148,7 @@ def sweep(database: Database, clock: Clock) -> None:
         sweep_sessions(db, now=now)
         roster_sync.ask_at_night(db, now=now)
         score_reconcile.enqueue_night(db, now=now)
+        item_analysis.ask_at_night(db, now=now)
         outbox.sweep(db, before=now - ENDED_EFFECTS_KEPT)
         sweep_previews(db, now=now)
     try:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 import xapi.api as xapi
 from kernel.langmap import LangMap
 from kernel.outbox import OutboxItem, OutboxLane
-from lti_tool.jobs import roster_sync, score_reconcile
+from lti_tool.jobs import item_analysis, roster_sync, score_reconcile
 from lti_tool.jobs.score_reconcile import UNREAD
 from lti_tool.jobs.verdicts import platform_lane
 from lti_tool.lti.ags import TOLERANCE
@@ -179,7 +179,7 @@ def _parked(db: Session, ours: ColumnElement[bool]) -> list[ParkedItem]:
     rosters = select(Roster.context_id, Roster.last_error).where(Roster.context_id.in_(named["context"]))
     asked: dict[str, Select[Any, Any]] = {"score": scores, "line_item": columns, "context": rosters}
     still = {(name, *row) for name, query in asked.items() for row in db.execute(query)}
-    return [_parked_item(item) for item in items if _sign(item) in still]
+    return [_parked_item(item) for item in items if item.kind == item_analysis.KIND or _sign(item) in still]
 
 
 def _sign(item: OutboxItem) -> tuple[str, Any, Any]:

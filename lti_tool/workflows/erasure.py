@@ -34,7 +34,7 @@ from kernel.outbox import OutboxItem
 from kernel.strictjson import InvalidJson, dumps, loads
 from lti_tool.jobs.score_publish import outbox_keys_of
 from lti_tool.keys import erasure_key
-from lti_tool.models import CountedSitting, Enrolment, Erasure, Grant, Launch, Score, Tenant, User
+from lti_tool.models import AccessCode, CodeTry, CountedSitting, Enrolment, Erasure, Grant, Launch, Score, Tenant, User
 from lti_tool.models.audit import append_audit
 from lti_tool.workflows.people import KnownPerson, ToolUser, account_of, accounts_of, known_person
 from lti_tool.workflows.preview import forget_previews_of
@@ -235,6 +235,8 @@ def _forget_user(db: Session, user: ToolUser) -> dict[str, int]:
     counts = {"queued": _deleted(db, OutboxItem, or_(*map(outbox_keys_of, scores)))} if scores else {"queued": 0}
     counts["scores"] = _deleted(db, Score, Score.id.in_(scores))
     counts["counted_sittings"] = _deleted(db, CountedSitting, CountedSitting.user_id == user.user_id)
+    counts["codes"] = _deleted(db, AccessCode, or_(AccessCode.user_id == user.user_id, AccessCode.used_by_id == user.user_id))
+    db.execute(delete(CodeTry).where(CodeTry.user_id == user.user_id))
     forget_previews_of(db, launches)
     db.execute(update(Launch).where(Launch.for_user_id == user.user_id).values(for_user_id=None))
     counts["visits"] = _deleted(db, Launch, Launch.id.in_(launches))

@@ -14,6 +14,8 @@ KIND_NAMES: dict[str, LangMap] = {
     "line_item.ensure": {"th": "การสร้างคอลัมน์คะแนน", "en": "New columns of a gradebook"},
     "line_item.update": {"th": "การแก้ไขคอลัมน์คะแนน", "en": "Changed columns of a gradebook"},
     "line_item.delete": {"th": "การลบคอลัมน์คะแนน", "en": "Columns of a gradebook to delete"},
+    "items.analyse": {"th": "การวิเคราะห์ข้อสอบ", "en": "Item analyses"},
+    "items.analyse_all": {"th": "การวิเคราะห์ข้อสอบประจำคืน", "en": "Nightly item analyses"},
     "roster.sync": {"th": "การอ่านรายชื่อสมาชิก", "en": "Lists of members to read"},
 }
 """Kinds of waiting effects."""

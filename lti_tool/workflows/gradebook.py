@@ -426,5 +426,6 @@ def _score(
         now=now,
         started_at=sitting.started_at,
         submitted_at=sitting.finished_at,
+        is_new=kept is None,
     )
     return "queued" if is_first else "met"

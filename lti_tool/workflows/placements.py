@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 import assessment.api as assessment
@@ -19,7 +19,7 @@ from lti_tool.lti.message import DeepLinkingSettings
 from lti_tool.lti.storage import find_platform
 from lti_tool.lti.tool_keys import signing_key
 from lti_tool.lti.vocabulary import SCOPE_LINE_ITEM
-from lti_tool.models import Context, Deployment, Launch, LineItem, Placement, ResourceLink
+from lti_tool.models import AccessCode, Context, Deployment, Launch, LineItem, Placement, ResourceLink
 from lti_tool.models.audit import append_audit
 from lti_tool.web.principal import Principal
 from lti_tool.workflows.gradebook import placement_changed
@@ -146,6 +146,8 @@ def place(
     )
     db.add(made)
     db.flush()  # the link's row and the response name it
+    if resource_link_id is not None:
+        _keep_admission(db, resource_link_id, made)
     append_audit(
         db,
         event="placement.made",
@@ -298,6 +300,19 @@ def _put_behind(db: Session, principal: Principal, link_id: int, placed: Placeme
     link.placement_id = placed.id
     db.flush()  # the columns of the link are looked for by its placement
     placement_changed(db, placed.id, now)
+
+
+def _keep_admission(db: Session, link_id: int, made: Placement) -> None:
+    """Who may begin stays as it was where the same activity is placed anew; one-time codes come along where no copy needs them."""
+    before = db.scalars(
+        select(Placement).join(ResourceLink, ResourceLink.placement_id == Placement.id).where(ResourceLink.id == link_id)
+    ).first()
+    if before is None or before.activity != made.activity:
+        return
+    made.admission, made.access_code_hash = before.admission, before.access_code_hash
+    others = select(ResourceLink.id).where(ResourceLink.placement_id == before.id, ResourceLink.id != link_id)
+    if db.scalar(others.limit(1)) is None:
+        db.execute(update(AccessCode).where(AccessCode.placement_id == before.id).values(placement_id=made.id))
 
 
 def _item(placed: Placement, choice: Choice | None, public_url: str, locale: str) -> Item:

@@ -48,7 +48,7 @@ class Subject(Protocol):
     def person_uuid(self) -> UUID: ...  # noqa: D102  as Principal has it
 
 
-KINDS = ("identity", "courses", "visits", "attempts", "answers", "scores", "statements", "levels", "path")
+KINDS = ("identity", "courses", "visits", "attempts", "answers", "accommodations", "reviews", "scores", "statements", "levels", "path")
 """Kinds of data, in the order of the page."""
 
 
@@ -75,6 +75,8 @@ def kept_of_person(db: Session, principal: Principal, *, now: datetime) -> Kept:
         "visits": len(data["visits"]),
         "attempts": len(data["attempts"]),
         "answers": sum(len(attempt["answers"]) for attempt in data["attempts"]),
+        "accommodations": len(data["accommodations"]),
+        "reviews": len(data["reviews"]),
         "scores": len(data["scores"]),
         "statements": len(data["statements"]),
         "levels": len(data["levels"]),
@@ -119,8 +121,11 @@ def data_beside_statements(db: Session, who: Subject, *, now: datetime) -> dict[
         "visits": _visits(db, who),
         "attempts": [asdict(attempt) for attempt in assessment.list_kept(db, **person)],
         "attempts_count_for": _counted(db, who),
+        "accommodations": _allowed(db, who, now=now),
+        "reviews": [_review(one) for one in assessment.list_reviews(db, **person)],
         "scores": _scores(db, who),
         "levels": _levels(db, who, now=now),
+        "groups": assessment.groups_of(db, [who.person_uuid]).get(who.person_uuid, {}),
         "path": [asdict(step) for step in path.steps] if path else [],
     }
 
@@ -190,6 +195,25 @@ def _counted(db: Session, who: Subject) -> list[dict[str, Any]]:
         .order_by(CountedSitting.id)
     )
     return [{"attempt": attempt, "course": course, "activity": activity, "since": since} for attempt, course, activity, since in rows]
+
+
+def _allowed(db: Session, who: Subject, *, now: datetime) -> list[dict[str, Any]]:
+    """Extra time and pauses as their person sees them: who gave them is another person."""
+    found = assessment.list_accommodations(db, tenant_id=who.tenant_id, person_uuids=[who.person_uuid], now=now, in_force=False)
+    hidden = {"uuid", "person_uuid", "granted_by", "form_uuid", "is_in_force"}
+    return [{name: value for name, value in asdict(one).items() if name not in hidden} for one in found]
+
+
+def _review(one: assessment.ReviewView) -> dict[str, Any]:
+    """A review as its own person sees it: whoever else a sign is about is not named."""
+    return {
+        "attempt": one.attempt_uuid,
+        "opened_at": one.opened_at,
+        "signs": [{"kind": flag.kind, "seen_at": flag.at, "figures": flag.detail} for flag in one.flags],
+        "decision": one.decision,
+        "reason": one.reason,
+        "decided_at": one.decided_at,
+    }
 
 
 def _levels(db: Session, who: Subject, *, now: datetime) -> list[dict[str, Any]]:

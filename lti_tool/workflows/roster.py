@@ -151,6 +151,11 @@ def class_page(db: Session, principal: Principal, form_uuid: UUID, asked: Asked)
     return ClassPage(tuple(rows), total, counts, page, n_pages, n_shown)
 
 
+def count_class(db: Session, principal: Principal, form_uuid: UUID) -> Counts:
+    """How many learners of this launch's course are in which state."""
+    return _Class(db, principal, form_uuid).counts()
+
+
 def list_class(db: Session, principal: Principal, form_uuid: UUID, asked: Asked) -> list[LearnerRow]:
     """All the learners that were asked for, whatever their number. Raises FormNotFound for another agency's form."""
     assessment.get_form(db, form_uuid, tenant_id=principal.tenant_id)
@@ -227,6 +232,11 @@ def _change(db: Session, roster: Roster) -> RosterChange | None:
         changed=names(Enrolment.changed_at == at, Enrolment.joined_at != at) if roster.n_changed else (),
         left=names(Enrolment.removed_at == at) if roster.n_left else (),
     )
+
+
+def learners_of(principal: Principal) -> Select[User]:
+    """The present learners of this launch's course, as a query of people."""
+    return select(User).where(*_learners(principal))
 
 
 def _learners(principal: Principal) -> tuple[ColumnElement[bool], ...]:

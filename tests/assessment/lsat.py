@@ -1,4 +1,4 @@
-"""Answers of 1,000 people to section 6 of the Law School Admission Test: Bock & Lieberman (1970), table 1."""
+"""Answers of 1,000 people each to sections 6 and 7 of the Law School Admission Test: Bock & Lieberman (1970), table 1."""
 
 from assessment.score_tables import Responses
 
@@ -10,8 +10,24 @@ COUNTS = {
 }  # fmt: skip
 
 
+COUNTS_7 = {
+    "00000": 12, "00001": 19, "00010": 1, "00011": 7, "00100": 3, "00101": 19, "00110": 3, "00111": 17,
+    "01000": 10, "01001": 5, "01010": 3, "01011": 7, "01100": 7, "01101": 23, "01110": 8, "01111": 28,
+    "10000": 7, "10001": 39, "10010": 11, "10011": 34, "10100": 14, "10101": 51, "10110": 15, "10111": 90,
+    "11000": 6, "11001": 25, "11010": 7, "11011": 35, "11100": 18, "11101": 136, "11110": 32, "11111": 308,
+}  # fmt: skip
+
+
 def lsat6() -> Responses:
-    rows = [tuple(map(float, pattern)) for pattern, count in COUNTS.items() for _ in range(count)]
+    return _responses(COUNTS)
+
+
+def lsat7() -> Responses:
+    return _responses(COUNTS_7)
+
+
+def _responses(counts: dict[str, int]) -> Responses:
+    rows = [tuple(map(float, pattern)) for pattern, count in counts.items() for _ in range(count)]
     return Responses(tuple(f"item{place}" for place in range(1, 6)), tuple(rows))
 
 

@@ -13,7 +13,7 @@ from assessment.bank import read_bank
 from assessment.errors import BankInvalid, DocumentInvalid, FormInvalid
 from assessment.forms import read_form
 from assessment.models import FormItem, FormVersion, Item, ItemParameter, ItemVersion, Presentation
-from assessment.scoring import KINDS, ScoringRule, is_right
+from assessment.scoring import KINDS, ScoringRule, points
 
 DATA = Path(__file__).parents[2] / "assessment" / "data"
 
@@ -55,7 +55,7 @@ def test_every_kind_is_read_and_its_correct_response_scores(make):
     for item, value in zip(bank.items, right, strict=True):
         body = item.content["body"]
         ids = (tuple(option["id"] for option in body.get(name, ())) for name in ("options", "targets"))
-        assert is_right(ScoringRule(item.content["kind"], item.content["correct"], *ids), value)
+        assert points(ScoringRule(item.content["kind"], item.content["correct"], *ids), value)
 
 
 def test_all_faults_are_told_together_each_with_its_place(make):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assessment.blueprint import DomainRule, minimums_met, next_domains
-from assessment.cat import COLD_START_ATTEMPTS, Choice, Pool, PoolItem, choose, nearest_point, resting_items
+from assessment.cat import COLD_START_ATTEMPTS, Chance, Choice, Pool, PoolItem, choose, nearest_point, resting_items
 from assessment.draws import draw, shuffled
 from assessment.estimation import GRID, Ability
 from assessment.irt import ItemParams, information
@@ -26,8 +26,8 @@ def pool_of(*difficulties, **fields):
     return Pool([PoolItem(ItemParams(b=b), **fields) for b in difficulties])
 
 
-def first(pool, theta, *, barred=NONE, seen=NONE, resting=NONE, n=1, pick=lambda _n: 0):
-    return choose(pool, 0, theta, barred=barred, seen=seen, resting=resting, n_candidates=n, pick=pick)
+def first(pool, theta, *, barred=NONE, seen=NONE, resting=NONE, **chance):
+    return choose(pool, 0, theta, barred=barred, seen=seen, resting=resting, chance=Chance(**{"number": 0} | chance))
 
 
 def test_the_most_informative_item_is_chosen_at_every_point_of_the_grid():
@@ -65,7 +65,7 @@ def test_enemies_never_meet():
 def test_randomesque_chooses_among_the_best_alone_and_uses_all_of_them():
     pool = pool_of(*[k / 10 for k in range(20)])
 
-    chosen = {first(pool, 0.0, n=5, pick=lambda n, seed=seed: draw(seed, "x") % n).place for seed in range(200)}
+    chosen = {first(pool, 0.0, n_candidates=5, number=draw(seed, "x")).place for seed in range(200)}
 
     assert chosen == {0, 1, 2, 3, 4}
 
@@ -196,7 +196,7 @@ def test_a_choice_looks_at_as_many_items_in_a_large_bank_as_in_a_small_one():
     for n_items in (500, 10_000):
         pool = Pool([PoolItem(item.params) for item in made_up_bank(n_items, seed=1)])
         CountedSet.asked = 0
-        first(pool, 0.3, barred=CountedSet(range(20)), n=10)
+        first(pool, 0.3, barred=CountedSet(range(20)), n_candidates=10)
         looks.append(CountedSet.asked)
 
     assert looks[1] <= looks[0] <= 30

@@ -224,4 +224,4 @@ def test_a_level_is_borderline_within_one_standard_deviation_of_a_cut(distance, 
     ability = eap(posterior)
 
     for cut in (ability.theta - distance * ability.sd, ability.theta + distance * ability.sd):
-        assert judge_area(posterior, [cut], n_items=6, min_items_for_level=6).is_borderline is is_borderline
+        assert judge_area(posterior, [cut], n_items=6, min_items_for_level=6, confidence=0.9).is_borderline is is_borderline

@@ -48,7 +48,7 @@ def test_slopes_are_the_derivatives_of_the_chance(theta, item):
 
 @given(THETAS, ITEMS)
 def test_logarithms_agree_with_the_chances(theta, item):
-    log_right, log_wrong = log_probabilities(theta, item)
+    log_wrong, log_right = log_probabilities(theta, item)
 
     assert math.exp(log_right) == pytest.approx(probability(theta, item), rel=1e-12)
     assert math.exp(log_right) + math.exp(log_wrong) == pytest.approx(1, abs=1e-12)

@@ -3,7 +3,7 @@
 import pytest
 
 from assessment.errors import AnswerInvalid, NumberExpected
-from assessment.scoring import KINDS, ScoringRule, is_right, parse_number
+from assessment.scoring import KINDS, ScoringRule, parse_number, points
 
 ABCD = ("a", "b", "c", "d")
 RULES = {
@@ -60,7 +60,7 @@ def test_every_kind_has_a_row():
     ],
 )
 def test_the_stored_rule_decides(rule, value, right):
-    assert is_right(rule, value) is right
+    assert points(rule, value) == int(right)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_the_stored_rule_decides(rule, value, right):
 )
 def test_what_is_not_an_answer_of_its_kind_is_refused(kind, value):
     with pytest.raises(AnswerInvalid):
-        is_right(RULES[kind], value)
+        points(RULES[kind], value)
 
 
 @pytest.mark.parametrize("value", ["", "สี่สิบสอง", "4 2", "1e3", "NaN", "Infinity", "4,2", "1,23,456", "0x2a", "--1", "9" * 40])
 def test_what_is_not_a_number_is_told_as_such(value):
     with pytest.raises(NumberExpected):
-        is_right(RULES["numeric"], value)
+        points(RULES["numeric"], value)
 
 
 @pytest.mark.parametrize(("written", "number"), [("1,234,567.5", "1234567.5"), ("๐", "0"), ("-0", "-0"), (".5", None), ("5.", None)])

@@ -136,10 +136,11 @@ class House:
 
 
 @contextmanager
-def running_house(database_url: str, folder: Path, *, serves: bool = True) -> Iterator[House]:
+def running_house(database_url: str, folder: Path, *, serves: bool = True, n_newcomers: int = N_NEWCOMERS) -> Iterator[House]:
     """Everything up and answering on loopback; it ends with the block.
 
     database_url   of an empty database
+    n_newcomers    people of each LMS who have never opened the tool
     serves         False leaves the tool's port free, for a test that starts processes of its own there
     """
     listeners = [listen() for _ in range(3)]
@@ -154,13 +155,13 @@ def running_house(database_url: str, folder: Path, *, serves: bool = True) -> It
     for agency, host, listener, port in zip(SEEDED, ("localhost", "127.0.0.1"), listeners[1:], ports[1:], strict=True):
         url = f"http://{host}:{port}"
         world = _people(agency)
-        config = _lms_of(world, url, settings.public_url, form, _newcomers(world))
+        config = _lms_of(world, url, settings.public_url, form, _newcomers(world, n_newcomers))
         app = create_lms(config)
         lms = app.extensions["lms"]
         filled.append(
             seed.fill(database, world, form_uuid=form.uuid, columns=_columns(lms), settings=settings, lms_url=url, say=lambda _: None)
         )
-        newcomers = iter(_newcomers(world))
+        newcomers = iter(_newcomers(world, n_newcomers))
         platforms.append(Platform(url=url, agency=agency, lms=lms, server=serve(app, listener=listener), newcomers=newcomers))
     _ask_of_everybody(database, platforms[0].agency)
     clock = Clock()
@@ -205,7 +206,7 @@ def _people(agency_key: str) -> World:
     return World((agency,), tuple(chosen))
 
 
-def _newcomers(world: World) -> list[Official]:
+def _newcomers(world: World, n: int) -> list[Official]:
     """People whom only the LMS knows as yet."""
     example = world.officials[0]
     numbers = itertools.count(1)
@@ -217,7 +218,7 @@ def _newcomers(world: World) -> list[Official]:
             history="not_started",
             abilities={"DLIT": 0.1, "DGOV": -0.6, "DLEAD": -1.2},
         )
-        for number in itertools.islice(numbers, N_NEWCOMERS)
+        for number in itertools.islice(numbers, n)
     ]
 
 

@@ -73,6 +73,12 @@ def verbs_of(house: House, attempt_uuid: UUID) -> list[str]:
     return [one["verb"]["id"].removeprefix(VERBS) for one in statements_of(house, attempt_uuid)]
 
 
+def statement_ids(house: House) -> list[str]:
+    """Ids of the statements of all agencies, each agency's in the order of their arrival."""
+    with house.database.reading() as db:
+        return [one.id for one in xapi.iter_statements(db)]
+
+
 def count_statements(house: House) -> int:
     """Statements of all agencies."""
     with house.database.reading() as db:

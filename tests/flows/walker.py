@@ -48,7 +48,7 @@ class Learner:
     def answer(self, value: Any = None, *, page: requests.Response | None = None) -> requests.Response:
         """Answers the item of the page, by ability when no value is given; stays on the page that comes of it."""
         page = page or self.page
-        item = self.respondent.find(html.unescape(page.text))
+        item = self.respondent.find(shown_text(page))
         fields = form_fields(item, self.respondent.answer(item) if value is None else value)
         self.page = self.browser.submit_form(page, fields, form=place_of(page, "/responses"))
         return self.page
@@ -92,7 +92,12 @@ class Learner:
     @property
     def item(self) -> ItemText:
         """The item of the page, by its words."""
-        return self.respondent.find(html.unescape(self.page.text))
+        return self.respondent.find(shown_text(self.page))
+
+
+def shown_text(page: requests.Response) -> str:
+    """The words of a page, without those that a script may show later."""
+    return html.unescape(page.text.partition("<template data-ahead")[0])
 
 
 def place_of(page: requests.Response, ending: str) -> int:
@@ -119,7 +124,7 @@ def answer_form(page: requests.Response) -> Form:
 
 def answer_fields(page: requests.Response, *, is_right: bool = True, **others: str) -> dict[str, Any]:
     """The whole body of an answer to the page's item, other fields laid over it."""
-    item = Respondent({}, seed=1, bank=BANK).find(html.unescape(page.text))
+    item = Respondent({}, seed=1, bank=BANK).find(shown_text(page))
     values = form_fields(item, right_answer(item) if is_right else wrong_answer(item))
     offered = {name for name, _ in answer_form(page).fields}
     hidden = {name: value for name, value in answer_form(page).fields if name in {"csrf", "presentation", "kind", "client_id", "active_ms"}}

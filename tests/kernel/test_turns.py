@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import JSON, Column, Integer, MetaData, String, Table, Uuid, bindparam, exists, insert, select
+from sqlalchemy import JSON, Column, Float, Integer, MetaData, String, Table, Uuid, bindparam, exists, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from kernel.db import Database, UtcDateTime
-from kernel.prepared import Prepared, all_but_id
+from kernel.outbox import OutboxLane
+from kernel.prepared import OneOf, Prepared, all_but_id, either
 from kernel.turns import Turn
 
 METADATA = MetaData()
@@ -24,7 +25,10 @@ note = Table(
     Column("words", JSON, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("kind", String(8)),
+    Column("share", Float),
 )
+AMONG = Prepared(select(note.c.uuid, note.c.share).where(OneOf(note.c.uuid, "uuids")).order_by(note.c.id))
+ONCE = Prepared(either(lambda insert: insert(note).values(all_but_id(note)).on_conflict_do_nothing(index_elements=["uuid"])))
 ADD = Prepared(insert(note).values(all_but_id(note)).returning(note.c.id))
 WRITE = Prepared(insert(note).values(all_but_id(note)))
 FIND = Prepared(
@@ -42,7 +46,7 @@ def notes(database: Database) -> Database:
 
 
 def test_a_prepared_statement_gives_and_takes_the_values_of_its_columns(notes: Database):
-    row = {"uuid": uuid4(), "words": {"th": "คำ", "en": [1, None]}, "at": NOW, "kind": "this"}
+    row = {"uuid": uuid4(), "words": {"th": "คำ", "en": [1, None]}, "at": NOW, "kind": "this", "share": 0.1}
 
     with notes.transaction() as db:
         [(first,)] = ADD.rows(db, row)
@@ -57,8 +61,41 @@ def test_a_prepared_statement_gives_and_takes_the_values_of_its_columns(notes: D
         assert FIND.rows(db, {"uuid": row["uuid"]}) == [(row["uuid"], row["words"], NOW, False)]
 
 
+@pytest.mark.parametrize("n", [0, 1, 1000])
+def test_a_prepared_statement_takes_a_list_of_any_length_and_gives_fractions_back(notes: Database, n):
+    rows = [{"uuid": uuid4(), "words": "", "at": NOW, "kind": None, "share": number / 3} for number in range(n)]
+
+    with notes.transaction() as db:
+        db.execute(insert(note), [*rows, {**(rows or [{"words": "", "at": NOW, "kind": None, "share": 1.0}])[0], "uuid": uuid4()}])
+        found = AMONG.rows(db, {"uuids": [row["uuid"] for row in rows]})
+
+    assert found == [(row["uuid"], row["share"]) for row in rows]
+
+
+def test_a_statement_of_either_database_passes_over_a_row_that_stands_there(notes: Database):
+    row = {"uuid": uuid4(), "words": "first", "at": NOW, "kind": None, "share": None}
+
+    with notes.transaction() as db:
+        assert [ONCE.count(db, row), ONCE.count(db, {**row, "words": "second"})] == [1, 0]
+
+    with notes.reading() as db:
+        assert db.scalars(select(note.c.words)).all() == ["first"]
+
+
+def test_a_prepared_statement_sees_what_a_session_has_added_where_it_is_asked_to(database: Database):
+    waiting = Prepared(select(OutboxLane.name))
+
+    with database.transaction() as db:
+        db.add(OutboxLane(name="lms", next_at=NOW))
+        assert waiting.rows(db, {}) == []
+        assert waiting.flushed_rows(db, {}) == [("lms",)]
+    with database.reading() as db:
+        db.add(OutboxLane(name="other", next_at=NOW))
+        assert waiting.flushed_rows(db, {}) == [("lms",)]
+
+
 def test_a_prepared_statement_fails_as_any_other_and_tells_no_values(notes: Database):
-    row = {"uuid": uuid4(), "words": "secret word", "at": NOW, "kind": None}
+    row = {"uuid": uuid4(), "words": "secret word", "at": NOW, "kind": None, "share": None}
     with notes.transaction() as db:
         WRITE.count(db, row)
 
@@ -75,7 +112,7 @@ def test_what_a_short_write_began_is_gone_when_it_fails(notes: Database):
 
     with pytest.raises(LookupError), notes.writing() as db:
         if notes.engine.dialect.name == "sqlite":  # on PostgreSQL each statement is a transaction of its own
-            WRITE.count(db, {"uuid": uuid, "words": 1, "at": NOW, "kind": "this"})
+            WRITE.count(db, {"uuid": uuid, "words": 1, "at": NOW, "kind": "this", "share": 0.1})
         raise LookupError
 
     with notes.reading() as db:
@@ -116,7 +153,7 @@ def test_writers_of_one_database_wait_for_each_other_and_lose_nothing(notes: Dat
     def write() -> None:
         for _ in range(10):
             with notes.transaction() as db:
-                WRITE.count(db, {"uuid": uuid4(), "words": [], "at": NOW, "kind": "this"})
+                WRITE.count(db, {"uuid": uuid4(), "words": [], "at": NOW, "kind": "this", "share": 0.1})
 
     _all([write] * 6)
 

@@ -9,7 +9,9 @@ from sqlalchemy import select
 from werkzeug.routing import Rule
 from werkzeug.test import Client
 
+import assessment.api as assessment
 import xapi.api as xapi
+from assessment.models import Item, ItemVersion
 from kernel.db import Base
 from lti_tool.lti import vocabulary as v
 from lti_tool.lti.grants import grant_role
@@ -22,7 +24,7 @@ from xapi.models import metadata as record_store
 
 pytestmark = pytest.mark.stocked
 
-FOREIGN = ("attempt", "bringing", "person", "platform", "receipt", "statement", "step")
+FOREIGN = ("accommodation", "attempt", "bringing", "person", "platform", "receipt", "review", "statement", "step")
 """Parts of addresses that name something of one agency; a form or resource may be national."""
 WELL_FORMED = {"presentation": str(uuid4()), "kind": "single_choice", "client_id": "c-1", "value": "a", "state": "done"}
 """So that nothing is refused for its form before it is looked up."""
@@ -58,9 +60,19 @@ def agencies(tool: Tool, other_platform: Platform, moment: Moment) -> TwoAgencie
     )  # fmt: skip
     attempt = UUID(begun.headers["Location"].rsplit("/", 1)[1])
     records = records_of(tool, tenant_id)
+    with tool.database.transaction() as db:
+        person = db.scalars(select(User.person_uuid).where(User.tenant_id == tenant_id)).one()
+        allowed = assessment.set_accommodation(
+            db,
+            tenant_id=tenant_id,
+            person_uuid=person,
+            allowance=assessment.Allowance(150),
+            reason="other",
+            granted_by="command",
+            now=moment.now,
+        )
     with tool.database.reading() as db:
         platform = db.scalars(select(Registration.uuid).where(Registration.tenant_id == tenant_id)).one()
-        person = db.scalars(select(User.person_uuid).where(User.tenant_id == tenant_id)).one()
     stranger = tool.new_browser()
     login = tool.login(stranger, iss=other_platform.url, client_id="two", login_hint="stranger")
     roles = [f"{v.MEMBERSHIP}#{name}" for name in ("Learner", "Instructor", "ContentDeveloper")]
@@ -70,7 +82,7 @@ def agencies(tool: Tool, other_platform: Platform, moment: Moment) -> TwoAgencie
         own_launch = db.scalars(select(Launch.uuid).where(Launch.tenant_id != tenant_id)).one()
     theirs = {
         "attempt": attempt, "person": person, "platform": platform, "step": uuid4(), "form": form, "resource": uuid4(), "lms": "moodle",
-        **records,
+        "accommodation": allowed, **records, **review_of(tool, tenant_id, form),
     }  # fmt: skip
     return TwoAgencies(tool, tenant_id, theirs, their_launch, stranger, own_launch)
 
@@ -87,6 +99,16 @@ def records_of(tool: Tool, tenant_id: int) -> dict[str, UUID]:
         db.add_all([bringing, receipt])
         db.flush()
         return {"statement": UUID(statement), "bringing": bringing.uuid, "receipt": receipt.uuid}
+
+
+def review_of(tool: Tool, tenant_id: int, form: UUID) -> dict[str, UUID]:
+    """An item that an agency's analysis has flagged, and its open review."""
+    with tool.database.transaction() as db:
+        version_id, item = db.execute(select(ItemVersion.id, Item.uuid).join(Item, Item.id == ItemVersion.item_id).limit(1)).one()
+        flagged = {"groups": {}, "domains": [{"items": [{"version_id": version_id, "flags": ["misfit"]}]}]}
+        scope, now = assessment.agency(tenant_id), tool.moment.now
+        (review,) = assessment.store_analysis(db, form, scope, n_persons=1, document=flagged, as_of=now)
+    return {"item": item, "review": review}
 
 
 def rules_of(tool: Tool) -> list[Rule]:

@@ -338,7 +338,7 @@ def test_an_area_says_its_level_with_its_error_and_where_it_comes_from():
             f"{EXT}evidence-kind": "test",
         },
     }
-    assert set(one["result"]["extensions"]) | {f"{EXT}finish-reason"} == {term.iri for term in words.RESULT_EXTENSIONS}
+    assert set(one["result"]["extensions"]) | {f"{EXT}finish-reason", f"{EXT}verdict"} == {term.iri for term in words.RESULT_EXTENSIONS}
 
 
 @pytest.mark.parametrize(("top_level", "scaled"), [(2, 1), (3, 0.6667), (4, 0.5)])
@@ -355,6 +355,29 @@ def test_an_area_passes_from_the_level_that_is_asked_for():
 
     assert verdicts({}) == ([True, False, True], ["passed", "failed", "passed"])
     assert verdicts({"th-ds-2567#DLIT": 3, "th-ds-2567#DGOV": 0}) == ([False, True, True], ["failed", "passed", "passed"])
+
+
+def test_where_it_cannot_be_told_yet_nobody_has_failed():
+    """The third verdict: the record says so, and stays evidence of the level that was found."""
+    areas = (
+        area("DLIT", level=0, verdicts=("undecided", "not_met", "not_met")),
+        area("DGOV", level=0, verdicts=("not_met", "not_met", "not_met")),
+        area("DLEAD", level=1, verdicts=("undecided", "undecided", "not_met")),
+    )
+
+    judged = build(outcome(areas=areas))[-3:]
+
+    assert [one["verb"]["id"].rsplit("/", 1)[1] for one in judged] == ["scored", "failed", "passed"]
+    assert [one["result"]["extensions"][f"{EXT}verdict"] for one in judged] == ["undecided", "not_met", "undecided"]
+    assert ["success" in one["result"] for one in judged] == [False, True, True]
+    assert all(len(evidence_from(one)) == 1 for one in judged)
+
+
+def test_partial_credit_is_told_as_a_share():
+    (told,) = by_verb(build(outcome(responses=(response("multiple_choice", 1, score=0.5),))), "answered")
+
+    assert told["result"]["score"] == {"scaled": 0.5, "raw": 0.5, "min": 0, "max": 1}
+    assert told["result"]["success"] is False
 
 
 def test_an_area_without_an_answer_is_neither_passed_nor_failed():

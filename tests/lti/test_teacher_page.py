@@ -74,7 +74,8 @@ class Class:
 
     def names(self, **query: str) -> list[str]:
         """Names on the page, in their order."""
-        return [html.unescape(name) for name in re.findall(r'rowheader"><a [^>]*>([^<]+)</a>', self.get(**query).text)]
+        people = self.get(**query).text.split('id="people"')[-1]
+        return [html.unescape(name) for name in re.findall(r'rowheader"><a [^>]*>([^<]+)</a>', people)]
 
     def counts(self, **query: str) -> dict[str, int]:
         """What the filters of the page count."""

@@ -59,8 +59,8 @@ def message_states(state: Any, now: datetime, launch: UUID, outcome: assessment.
         yield state(name, at, "teacher/review.html", lambda found=found: review_values(found, None, {}), teacher)
     yield state("review-finished", at, "teacher/review.html", lambda: review_values(replace(done, **who), framework, {}), teacher)
 
-    kept = Kept(AGENCY, dict(zip(KINDS, (1, 2, 14, 1, 18, 1, 41, 3, 5), strict=True)), 4)
-    whole = Kept(AGENCY, {kind: 1_204 * n for n, kind in enumerate(KINDS[:7], 1)}, 90_112)
+    kept = Kept(AGENCY, dict(zip(KINDS, (1, 2, 14, 1, 18, 2, 1, 1, 41, 3, 5), strict=True)), 4)
+    whole = Kept(AGENCY, {kind: 1_204 * n for n, kind in enumerate(KINDS[:9], 1)}, 90_112)
     visits = [
         OpenSession("การใช้เทคโนโลยีดิจิทัลสำหรับบุคลากรภาครัฐ", now - timedelta(minutes=20), now, is_here=True),
         OpenSession(None, now - timedelta(hours=3), now - timedelta(minutes=50), is_here=False),

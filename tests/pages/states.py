@@ -14,7 +14,15 @@ from werkzeug.datastructures import MultiDict
 import assessment.api as assessment
 import learning.api as learning
 import roadmap.api as roadmap
-from assessment.errors import AlreadyAnswered, AnswerInvalid, AttemptClosed, AttemptMoved, NumberExpected
+from assessment.errors import (
+    AccommodationInvalid,
+    AlreadyAnswered,
+    AnswerInvalid,
+    AttemptClosed,
+    AttemptMoved,
+    AttemptPaused,
+    NumberExpected,
+)
 from kernel.errors import KaonaError, NotFound
 from kernel.ids import derived_uuid
 from lti_tool.errors import RequestRefused, Unavailable, Unexpected
@@ -32,24 +40,33 @@ from lti_tool.lti.errors import (
 from lti_tool.lti.message import DeepLinkingSettings
 from lti_tool.lti.sessions import Ticket
 from lti_tool.settings import Settings
-from lti_tool.views import admin, designer, executive, front, learner, leave, privacy, tab, teacher
+from lti_tool.views import admin, designer, executive, front, item_analysis, learner, leave, privacy, tab, teacher
+from lti_tool.views import admission as admission_page
+from lti_tool.views import integrity as integrity_page
 from lti_tool.views import platforms as platform_pages
 from lti_tool.views import records as record_pages
 from lti_tool.views import registration as registration_page
 from lti_tool.views import resource as resource_page
 from lti_tool.views import review as review_page
+from lti_tool.views import sitting as sitting_page
 from lti_tool.web import fonts, pages
+from lti_tool.web.answers import fields_of
 from lti_tool.web.edge import KaonaApp
 from lti_tool.web.headers import POLICY
 from lti_tool.web.principal import Principal, Role
+from lti_tool.workflows.admission import Admission
+from lti_tool.workflows.allowances import Grant
 from lti_tool.workflows.doctor import DoctorSummary, ParkedItem, PlatformHealth
 from lti_tool.workflows.findings import finding, parked_scores
 from lti_tool.workflows.gradebook import Offer
+from lti_tool.workflows.learner_time import WATCHES, Allowed, LearnerTime, Now, UnderWay
 from lti_tool.workflows.picker import first_terms, read_wish
 from lti_tool.workflows.placements import Choice, PlacementView
 from lti_tool.workflows.roster import ClassPage, Counts, LearnerRow, RosterChange, RosterState
 from lti_tool.workflows.scope import ExecutiveScope
 from lti_tool.workflows.standing import FAULTS, ColumnView, ScoreState, ScoreView
+from tests.pages.admission_states import admission_states
+from tests.pages.item_states import item_states
 from tests.pages.message_states import message_states
 from tests.pages.platform_states import platform_states
 from tests.pages.record_states import record_states
@@ -297,8 +314,30 @@ def item_values(
         "step": step(kind, **changes),
         "given": MultiDict(given or {}),
         "fault": fault,
+        "ahead": [(sheet, fields_of(sheet.item.kind, sheet.given)) for sheet in changes.get("ahead", ())],
         "back_path": f"/learn/{LAUNCH}/attempts/{ATTEMPT}",
     }
+
+
+KINDS = ("single_choice", "multiple_choice", "true_false", "ordering", "matching", "numeric", "short_text")
+SHEETS = tuple(
+    assessment.Sheet(
+        position=7 + number,
+        item=replace(item(kind), presentation_uuid=derived_uuid("presentation", f"{7 + number}")),
+        given={"numeric": "42", "multiple_choice": ["a", "d"]}.get(kind),
+        is_flagged=kind == "matching",
+    )
+    for number, kind in enumerate(KINDS, start=1)
+)
+"""What follows the seventh item of a test whose items stand fast."""
+
+PLACES = tuple(assessment.Place(number, number < 7 or number in {9, 13}, number in {3, 7, 12}) for number in range(1, 21))
+
+
+def linear(kind: str = "single_choice", *, may_return: bool = False, **changes: Any) -> dict[str, Any]:
+    """A page of a test whose items stand fast."""
+    places = {"places": PLACES, "is_flagged": True} if may_return else {}
+    return item_values(kind=kind, **{"min_items": 20, "max_items": 20, "ahead": SHEETS[:5], **places, **changes})
 
 
 def area(
@@ -316,6 +355,7 @@ def area(
         p_levels=p_levels,
         borderline=any(abs(theta - cut) <= se for cut in (-1.0, 0.0, 1.0)),
         indicative=n_items < 6,
+        verdicts=tuple("met" if p >= 0.9 else "not_met" if p <= 0.1 else "undecided" for p in p_levels) if n_items else (),
     )
 
 
@@ -375,14 +415,21 @@ SHAKY = outcome(
 
 
 def result_values(
-    made: assessment.Outcome, score_state: str, path: learning.PathView | None, targets: dict[str, int | None] | None = None
+    made: assessment.Outcome,
+    score_state: str,
+    path: learning.PathView | None,
+    targets: dict[str, int | None] | None = None,
+    changes: dict[str, bool] | None = None,
+    *,
+    hindrance: assessment.Hindrance | None = None,
+    rationales: dict[UUID, dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     chosen = targets if targets is not None else {f"th-ds-2567#{code}": level for code, level in zip(CORE, (2, 2, 1), strict=True)}
     return {
         "score_state": score_state,
         "may_use": score_state == "elsewhere",
         "path": path,
-        **learner.result_values(made, FRAMEWORK, chosen),
+        **learner.result_values(made, FRAMEWORK, chosen, changes, hindrance=hindrance, rationales=rationales),
     }
 
 
@@ -599,7 +646,20 @@ def class_values(n: int = 6, members: RosterState | None = None, notice: str | N
     page = ClassPage(tuple(row.learner for row in rows[:50]), counts, counts, wish.page, -(-n // 50), len(rows))
     levels = {code: {1: n // 6, 2: n // 6} for code in CORE}
     values = teacher.activity_values(FORM_VIEW, FRAMEWORK, page=page, rows=rows[:50], counts=levels, state=members or ROSTER, asked=wish)
-    return {"forms": [FORM_VIEW], "notice": notice, **values}
+    return {"forms": [FORM_VIEW], "notice": notice, "read_at": NOW, "under_way": under_way(n), **values}
+
+
+def under_way(n: int) -> Now:
+    """Those under way in a class of n: one of each kind, and the rest at work."""
+    people = [class_row(number).learner for number in range(n)][: 3 * len(WATCHES)]
+    watches = [WATCHES[number] if number < len(WATCHES) else "working" for number in range(len(people))]
+    shown = [
+        UnderWay(
+            one.person_uuid, one.display_name, watch, 3 * number, NOW - number * timedelta(minutes=2), 1800 - 110 * number, number == 1
+        )
+        for number, (one, watch) in enumerate(zip(people, watches, strict=True))
+    ]
+    return Now(tuple(shown), {watch: watches.count(watch) for watch in WATCHES})
 
 
 ROSTER = RosterState(is_offered=True, read_at=NOW - timedelta(minutes=4), tried_at=NOW - timedelta(minutes=4))
@@ -612,7 +672,26 @@ def learner_values(
     n: int, column: ColumnView | None = COLUMN, fault: KaonaError | None = None, notice: str | None = None
 ) -> dict[str, Any]:
     values = teacher.learner_values(FORM_VIEW, FRAMEWORK, class_row(n), column, fault)
-    return {"forms": [FORM_VIEW], "notice": notice, **values, "given": {"points": "๑๒๐", "comment": "ดีมาก"} if fault else {}}
+    given = {"points": "๑๒๐", "comment": "ดีมาก"} if fault else {}
+    return {"forms": [FORM_VIEW], "notice": notice, "time": LearnerTime(None, ()), **values, "given": given}
+
+
+EXTRA = (
+    Allowed(derived_uuid("allowed", "1"), "sitting", assessment.Allowance(extra_minutes=10), None, NOW, can_be_taken_back=True),
+    Allowed(derived_uuid("allowed", "2"), "form", assessment.Allowance(150, 0, 2, 9), NOW + timedelta(days=9), NOW, can_be_taken_back=True),
+    Allowed(derived_uuid("allowed", "3"), "all", assessment.Allowance(125), None, NOW, can_be_taken_back=False),
+)
+
+
+def time_values(n: int, fault: KaonaError | None = None, *, is_running: bool = True) -> dict[str, Any]:
+    """The second step of giving extra time."""
+    time = LearnerTime(summary("open") if is_running else None, EXTRA[:1])
+    allowance = assessment.Allowance(125, 10, 2, 5)
+    one = class_row(n).learner
+    grant = Grant(one.person_uuid, allowance, "interruption", None if is_running else FORM, ATTEMPT if is_running else None)
+    ends = NOW + timedelta(minutes=52) if is_running else None
+    values = {"shown_form": FORM_VIEW, "one": one, "time": time, "grant": grant, "ends": ends, "fault": fault}
+    return {"forms": [FORM_VIEW], "back_path": "/", "given": {"minutes": "สิบ", "scope": "form"} if fault else {}, **values}
 
 
 def figure(
@@ -865,7 +944,9 @@ LABELS = {one.key: one.label for one in FRAMEWORK.nodes}
 def intro(attempt: assessment.AttemptSummary | None, *, is_of_course: bool | None = None) -> dict[str, Any]:
     """is_of_course: whether the result that may be used here is of this course; None when there is none to use."""
     offer = None if is_of_course is None else Offer(ATTEMPT, NOW - timedelta(days=2), is_of_course)
-    return {"form": FORM_VIEW, "attempt": attempt, "offer": offer, "labels": LABELS, "due": None if attempt else NOW + timedelta(days=9)}
+    due = None if attempt else NOW + timedelta(days=9)
+    here = {"admission": Admission(assessment.OPEN_TO_ALL), "fault": None, "own_time": assessment.AllowedTime(40, 0, 0, is_more=False)}
+    return {"form": FORM_VIEW, "attempt": attempt, "offer": offer, "labels": LABELS, "due": due, **here}
 
 
 def roadmap_values(standings: list[roadmap.Standing], path: learning.PathView | None, *, with_evidence: bool) -> dict[str, Any]:
@@ -884,8 +965,18 @@ def error(made: KaonaError, status: int) -> dict[str, Any]:
     return {"error": made, "status": status, "reference": "Q7XK2M9A", "language": "th"}
 
 
-def _states() -> Iterator[State]:
+def _undecided_states() -> Iterator[State]:
+    """Results that do not tell yet whether what the role asks for is reached, and when the next chance is."""
+    page, at = "learner/result.html", f"{ITEM}/result"
+    later, none_left = assessment.Hindrance("too_soon", NOW + timedelta(days=30)), assessment.Hindrance("used_up")
+    by_list = outcome(SHAKY.areas, "all_items")
+    yield State("result-undecided-later", at, page, lambda: result_values(SHAKY, "sent", PATH, hindrance=later))
+    yield State("result-undecided-last", at, page, lambda: result_values(by_list, "sent", PATH, hindrance=none_left))
+
+
+def _learner_states() -> Iterator[State]:
     yield State("intro-new", INTRO, "learner/intro.html", lambda: intro(None))
+    yield State("intro-pilots", INTRO, "learner/intro.html", lambda: {**intro(None), "form": replace(FORM_VIEW, n_pilots=2)})
     yield State("intro-open", INTRO, "learner/intro.html", lambda: intro(summary("open")), framed=True)
     yield State("intro-finished", INTRO, "learner/intro.html", lambda: intro(summary("finished")))
     for kind in ("single_choice", "multiple_choice", "true_false", "ordering", "matching", "numeric", "short_text"):
@@ -893,6 +984,7 @@ def _states() -> Iterator[State]:
     yield State("item-first", ITEM, "learner/item.html", lambda: item_values(position=1, saved_at=None), framed=True)
     yield State("item-last-minute", ITEM, "learner/item.html", lambda: item_values(position=20, seconds_left=55))
     yield State("item-moved-here", ITEM, "learner/item.html", lambda: item_values(device_moved=True))
+    yield from _handed_out_states()
     yield State(
         "item-refused-number",
         ITEM,
@@ -915,7 +1007,13 @@ def _states() -> Iterator[State]:
         status=422,
     )
     yield State("result-firm-sent", f"{ITEM}/result", "learner/result.html", lambda: result_values(FIRM, "sent", PATH))
+    grown = dict.fromkeys(CORE[:2], True) | {CORE[2]: False}
+    rated, calibrated = replace(FIRM, rests_on="rating"), replace(FIRM, rests_on="calibrated", n_tried=2)
+    yield State("result-by-rating", f"{ITEM}/result", "learner/result.html", lambda: result_values(rated, "sent", PATH))
+    yield State("result-calibrated", f"{ITEM}/result", "learner/result.html", lambda: result_values(calibrated, "sent", PATH))
+    yield State("result-grown", f"{ITEM}/result", "learner/result.html", lambda: result_values(FIRM, "sent", PATH, changes=grown))
     yield State("result-shaky-parked", f"{ITEM}/result", "learner/result.html", lambda: result_values(SHAKY, "parked", REACHED, {}))
+    yield from _undecided_states()
     yield State("result-waiting", f"{ITEM}/result", "learner/result.html", lambda: result_values(FIRM, "waiting", None))
     two = outcome(FIRM.areas[:2], "max_items")
     yield State("result-two-areas", f"{ITEM}/result", "learner/result.html", lambda: result_values(two, "none", PATH), framed=True)
@@ -926,6 +1024,28 @@ def _states() -> Iterator[State]:
     yield State("path-reached", f"{LEARN}/path", "learner/path.html", lambda: path_values(REACHED))
     yield State("path-none", f"{LEARN}/path", "learner/path.html", lambda: path_values(None))
 
+
+def _handed_out_states() -> Iterator[State]:
+    """Tests whose items stand fast."""
+    yield State("item-linear", ITEM, "learner/item.html", linear)
+    yield State("item-review", ITEM, "learner/item.html", lambda: linear(may_return=True, given={"value": "b"}))
+    yield State("item-review-framed", ITEM, "learner/item.html", lambda: linear("matching", may_return=True), framed=True)
+    over = {"state": "summary", "item": None, "position": 20}
+    yield State("item-summary", ITEM, "learner/summary.html", lambda: linear(may_return=True, **over))
+    done = tuple(assessment.Place(number, True, False) for number in range(1, 21))
+    yield State("item-summary-all", ITEM, "learner/summary.html", lambda: linear(may_return=True, places=done, **over), framed=True)
+    shown = {one.presentation_uuid: text("เพราะเป็นวิธีที่ปลอดภัย", "Because this way is safe") for one in FIRM.responses[:3]}
+    asked = item("single_choice")
+    told = [replace(one, stem=asked.stem, options=asked.options, is_flagged=one.position == 2) for one in FIRM.responses[:2]]
+    open_form = replace(FIRM, responses=(*told, replace(told[0], position=3, value=None, score=0), replace(told[0], position=4, score=0.5)))
+    yield State("result-answers", f"{ITEM}/result", "learner/result.html", lambda: result_values(open_form, "sent", PATH, rationales=shown))
+    fixed = replace(FORM_VIEW, type="linear", min_items=20)
+    yield State("intro-linear", INTRO, "learner/intro.html", lambda: {**intro(None), "form": fixed})
+    yield State("intro-review", INTRO, "learner/intro.html", lambda: {**intro(None), "form": replace(fixed, review=True)}, framed=True)
+
+
+def _states() -> Iterator[State]:
+    yield from _learner_states()
     teach = f"/teach/{LAUNCH}/activities/{FORM}"
     yield from _teacher_states(teach)
 
@@ -949,7 +1069,9 @@ def _states() -> Iterator[State]:
 
     yield from platform_states(State, NOW, LAUNCH)
     yield from record_states(State, NOW, LAUNCH)
+    yield from item_states(State, NOW, LAUNCH, FORM_VIEW, FRAMEWORK)
     yield from message_states(State, NOW, LAUNCH, FIRM, FRAMEWORK)
+    yield from admission_states(State, NOW, LAUNCH, FORM_VIEW, intro)
 
     page = "errors/page.html"
     yield State("error-moved", ITEM, page, lambda: error(AttemptMoved(), 409), status=409)
@@ -1057,7 +1179,31 @@ def _teacher_states(teach: str) -> Iterator[State]:
     yield State("learner-wrong-points", one, page, lambda: learner_values(4, fault=wrong), Role.INSTRUCTOR, status=422)
 
 
-STATES = {state.name: state for state in (*_states(), *_elsewhere_states(), *_designer_states())}
+def _time_states() -> Iterator[State]:
+    """The time of a sitting: limits of items, pauses, extra time, and what is told of it before the start."""
+    page, intro_page = "learner/item.html", "learner/intro.html"
+    rights = {"pauses_left": 2, "pause_minutes": 10, "away_minutes": 15}
+    yield State("item-timed", ITEM, page, lambda: item_values(item_seconds_left=45, **rights))
+    late = {"is_item_late": True, "item_seconds_left": 9, "seconds_left": 290}
+    yield State("item-late", ITEM, page, lambda: item_values(**late, **rights), framed=True)
+    paused = {"state": "paused", "item": None, "pause_ends_at": NOW + timedelta(minutes=8)}
+    yield State("paused", ITEM, "learner/paused.html", lambda: item_values(**paused, **rights))
+    own = assessment.AllowedTime(70, 2, 10, is_more=True)
+    lenient = replace(FORM_VIEW, away_minutes=15, pauses=2, pause_minutes=10, item_seconds=90)
+    yield State("intro-own-time", INTRO, intro_page, lambda: {**intro(None), "form": lenient, "own_time": own})
+    yield State("intro-open-lenient", INTRO, intro_page, lambda: {**intro(summary("open")), "form": lenient, "own_time": own}, framed=True)
+    teach = f"/teach/{LAUNCH}/activities/{FORM}"
+    one = f"{teach}/learners/{PERSON}"
+    running = {"time": LearnerTime(summary("open"), EXTRA)}
+    yield State("learner-time", one, "teacher/learner.html", lambda: {**learner_values(4, notice="time"), **running}, Role.INSTRUCTOR)
+    yield State("time-confirm", f"{one}/time", "teacher/time.html", lambda: time_values(4), Role.INSTRUCTOR, framed=True)
+    yield State("time-confirm-form", f"{one}/time", "teacher/time.html", lambda: time_values(4, is_running=False), Role.INSTRUCTOR)
+    refused = AccommodationInvalid(reason="extra minutes are 0 to 1440")
+    yield State("time-refused", f"{one}/time", "teacher/time.html", lambda: time_values(4, refused), Role.INSTRUCTOR, status=422)
+    yield State("error-paused", ITEM, "errors/page.html", lambda: error(AttemptPaused(), 409), status=409)
+
+
+STATES = {state.name: state for state in (*_states(), *_elsewhere_states(), *_designer_states(), *_time_states())}
 
 
 def create_pages_app(data_dir: Path) -> KaonaApp:
@@ -1073,9 +1219,11 @@ def create_pages_app(data_dir: Path) -> KaonaApp:
     app.jinja_env.globals["csrf_token"] = lambda: "token"
     for one in (
         learner,
+        sitting_page,
         teacher,
         executive,
         admin,
+        item_analysis,
         platform_pages,
         record_pages,
         registration_page,
@@ -1085,6 +1233,8 @@ def create_pages_app(data_dir: Path) -> KaonaApp:
         privacy,
         leave,
         designer,
+        admission_page,
+        integrity_page,
         tab,
     ):
         app.register_blueprint(one.blueprint)

@@ -25,7 +25,7 @@ STUCK = """[...document.querySelectorAll('*')]
 
 TARGETS = """() => [...document.querySelectorAll('a, button, select, input:not([type=hidden]), summary')]
   .filter((part) => part.checkVisibility({ visibilityProperty: true }) && !part.closest('.skip, dialog:not([open])'))
-  .map((part) => part.closest('label.choice, label.tick') ?? part)
+  .map((part) => part.closest('label.choice, label.tick, label.tick-line') ?? part)
   .map((part) => [part.outerHTML.slice(0, 120), part.getBoundingClientRect()])
   .filter(([, box]) => box.height < %d - 0.5 || box.width < 40).map(([html, box]) => `${box.width}x${box.height} ${html}`)"""
 

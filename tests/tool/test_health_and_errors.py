@@ -1,10 +1,12 @@
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import orjson
 import pytest
 from sqlalchemy.exc import OperationalError
 
+import xapi.api as xapi
 from lti_tool import migrate
 from lti_tool.app import create_app
 from lti_tool.settings import Settings
@@ -34,6 +36,22 @@ def test_a_made_up_method_makes_no_series_of_its_own(app):
     counts = client.get("/metrics").text
     assert 'method="other"' in counts
     assert "BREW" not in counts
+
+
+def test_the_figures_say_who_waits_for_statements(app, migrated_database, now):
+    with migrated_database.transaction() as db:
+        xapi.add_push(db, tenant_id=1, name="centre", target=xapi.WebhookTarget("https://centre.example.go.th/hook"), now=now, pepper=b"p")
+        statement = {
+            "actor": {"mbox": "mailto:p@agency.example.go.th"},
+            "verb": {"id": "http://adlnet.gov/expapi/verbs/answered"},
+            "object": {"id": "https://agency.example.go.th/items/1"},
+        }
+        xapi.store_statements(db, tenant_id=1, statements=[statement], authority=statement["actor"], now=now - timedelta(minutes=1))
+
+    told = app.test_client().get("/metrics").text
+
+    assert 'kaona_lrs_waiting{kind="webhook",name="centre",tenant="1"} 1.0' in told
+    assert 'kaona_lrs_oldest_waiting_seconds{kind="webhook",name="centre",tenant="1"} 60.0' in told
 
 
 @pytest.mark.parametrize(

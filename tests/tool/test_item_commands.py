@@ -222,3 +222,48 @@ def test_partial_credit_is_ranked_by_the_model_for_it(tmp_path: Path):
     found = read("calibrate", "--responses", path, "--model", "gpcm")
 
     assert [len(item["steps"]) for item in found["items"]] == [2, 2, 2, 2]
+
+
+def test_analyse_tells_fit_options_and_both_ways_of_comparing_groups(answers: Path, tmp_path: Path):
+    lines = answers.read_text().splitlines()
+    letters, groups, key = tmp_path / "letters.csv", tmp_path / "groups.csv", tmp_path / "key.csv"
+    letters.write_text("\n".join([lines[0], *(line.replace("1", "b").replace("0", "c") for line in lines[1:])]))
+    groups.write_text("\n".join(["group", *("ab"[place % 2] for place in range(1000))]))
+    key.write_text("item,key\n" + "\n".join(f"{name},b" for name in lines[0].split(",")))
+
+    found = read("analyse", "--responses", answers, "--group", groups, "--answers", letters, "--key", key)
+
+    assert (found["kr20"], found["left_out"]) == (pytest.approx(0.294997, abs=1e-6), {})
+    for item in found["items"]:
+        assert set(item["dif_more"]["logistic"]) >= {"uniform_p", "nonuniform_p", "r2_change", "size"}
+        assert item["s_x2"]["df"] in {1, 2}
+        assert [(one["option"], one["is_key"]) for one in item["distractors"]] == [("b", True), ("c", False)]
+    shown = run("analyse", "--responses", answers, "--group", groups, "--answers", letters, "--key", key).stdout
+    assert "infit" in shown
+    assert "fifth 5" in shown
+
+
+def test_answers_that_do_not_go_with_the_scores_are_refused_with_the_place(answers: Path, tmp_path: Path):
+    letters, key = tmp_path / "letters.csv", tmp_path / "key.csv"
+    letters.write_text("item1,item2\nb,c\n")
+    key.write_text("item,key\nitem9,b\n")
+
+    assert "--key" in run("analyse", "--responses", answers, "--answers", letters).stderr
+    assert "heading" in run("analyse", "--responses", answers, "--answers", letters, "--key", key).stderr
+
+
+def test_decisions_of_a_form_an_end_rule_and_people_are_told_side_by_side(tmp_path: Path):
+    """The four items of R's cacIRT, 1.7 within a; its cuts of 2 and 3 points as abilities."""
+    bank, people = tmp_path / "bank.csv", tmp_path / "people.csv"
+    bank.write_text("item,a,b\nq1,1.7,-2\nq2,1.7,1\nq3,1.7,0\nq4,1.7,1\nq5,1,0\n")
+    people.write_text("theta,se\n-1.2,0.4\n0.9,0.33\n")
+    cuts = ("--cut", "1.1518451610236429", "--cut", "0.23023923180426842")
+
+    found = read("decisions", "--bank", bank, *cuts, "--items", "q1,q2,q3,q4", "--se", "0.3", "--estimates", people)
+
+    assert (found["n_items"], found["cuts"]) == (4, pytest.approx([0.2302392, 1.1518452]))
+    assert found["lee"]["raw_cuts"] == [2, 3]
+    assert found["lee"]["accuracy"] == pytest.approx(0.6053875, abs=5e-4)
+    assert found["rudner_at_se"]["consistency"] == pytest.approx(0.8040360, abs=5e-4)
+    assert 0 < found["rudner_of_people"]["accuracy"] < 1
+    assert "q9" in run("decisions", "--bank", bank, *cuts, "--items", "q9").stderr

@@ -6,6 +6,8 @@ from itertools import combinations, product
 import pytest
 from sqlalchemy import event
 
+from xapi import links
+
 PASSED = "http://adlnet.gov/expapi/verbs/passed"
 REGISTRATION = "2c0f4d28-4d2c-4b2a-9c4e-3b1f5a0f2567"
 COURSE = "https://agency.example.go.th/courses/1"
@@ -118,3 +120,23 @@ def test_a_plan_that_reads_all_is_noticed(database, plans, lrs, new_statement):
         db.exec_driver_sql("SELECT count(*) FROM xapi_statement WHERE length(document) > 0")
 
     assert reads_all(plans[-1])
+
+
+@pytest.mark.parametrize("ascending", ["true", "false"])
+def test_of_several_keys_the_rarest_leads(database, lrs, new_statement, agent, ascending):
+    """Not the first one that is asked by: an agent that does much may be asked for with a verb that is rare."""
+    lrs.post([new_statement() for _ in range(120)] + [new_statement(verb={"id": PASSED})])
+    leads = []
+
+    def hear(_connection, _cursor, statement, parameters, *_rest):
+        if "EXISTS" in statement:
+            values = [parameters["key_0_0"]] if isinstance(parameters, dict) else parameters
+            plain = (getattr(one, "obj", one) for one in values)  # psycopg wraps bytes
+            leads.append(next(bytes(one) for one in plain if isinstance(one, bytes | memoryview)))
+
+    event.listen(database.engine, "before_cursor_execute", hear)
+    found = lrs.ids(agent=agent, verb=PASSED, ascending=ascending)
+    event.remove(database.engine, "before_cursor_execute", hear)
+
+    assert len(found) == 1
+    assert set(leads) == {links.verb_key(PASSED)}

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from kernel.errors import Conflict
-from xapi import api
+from xapi import api, looking
 from xapi.api import StatementInvalid
 from xapi.models import link
 
@@ -125,3 +125,15 @@ def test_a_statement_at_the_end_of_a_long_stored_chain_costs_no_more_statements_
             return len(asked)
 
     assert cost(1, 20) == cost(2, 40)
+
+
+def test_many_statements_are_counted_about(database, lrs, new_statement, monkeypatch):
+    lrs.post([new_statement() for _ in range(57)])
+    monkeypatch.setattr(looking, "COUNTED", 20)
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+
+    with database.reading() as db:
+        counts = [api.count_statements(db, tenant_id=1), api.count_statements(db), api.count_statements(db, tenant_id=2)]
+
+    assert counts == [57, 57, 0]
