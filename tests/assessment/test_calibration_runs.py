@@ -17,6 +17,8 @@ from assessment.proposals import proposed
 from assessment.ratings import Rating, rate, rate_finished
 from tests.assessment.stored_answers import KEYS, PILOTS, answered, the_bank, the_form, truth
 
+pytestmark = pytest.mark.one_database
+
 
 def computed(database: Any, form_uuid: uuid.UUID, *, now: Any, **options: Any) -> api.CalibrationView:
     with database.reading() as db:

@@ -13,6 +13,8 @@ from assessment.models import Item, Presentation, Response
 from assessment.pilots import PilotRule, next_pilot, pilot_positions
 from kernel.prepared import Prepared
 
+pytestmark = pytest.mark.one_database
+
 PILOTS = ("DLIT-901", "DGOV-901", "DLEAD-901", "DLEAD-902")
 
 

@@ -20,6 +20,8 @@ from assessment.errors import (
 from assessment.models import Accommodation, Attempt, AttemptEvent, Response
 from assessment.replay import replay
 
+pytestmark = pytest.mark.one_database
+
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 

@@ -21,7 +21,7 @@ from lti_tool.workflows.attempt_finished import record_outcome
 from tests.lti.gradebook_world import ABLE, Course, new_course
 from tests.lti.lti_world import SECRET, TOOL, Tool, code_of
 
-pytestmark = pytest.mark.stocked
+pytestmark = [pytest.mark.stocked, pytest.mark.one_database]
 
 
 class Room:

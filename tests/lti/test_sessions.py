@@ -215,7 +215,8 @@ def test_h29_an_answer_has_no_place_for_points_or_for_being_right():
 
     from assessment.api import Answer
 
-    assert {field.name for field in dataclasses.fields(Answer)} == {"presentation_uuid", "client_id", "value", "active_ms"}
+    told = {"presentation_uuid", "client_id", "value", "active_ms", "away_count", "away_ms", "is_flagged", "is_leaving"}
+    assert {field.name for field in dataclasses.fields(Answer)} == told
 
 
 LISTENER = re.compile(r"addEventListener\(\s*[\"']message[\"']|\bonmessage\s*=")

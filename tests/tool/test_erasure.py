@@ -389,6 +389,8 @@ def test_the_commands_find_export_rename_and_erase(course: Course, settings: Set
 
     def run(*arguments: str, code: int = 0) -> str:
         done = CliRunner().invoke(cli, ["people", *arguments], input=MAIL["mbox"] + "\n")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
         assert done.exit_code == code, done.output
         return done.stdout
 
