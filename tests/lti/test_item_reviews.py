@@ -13,7 +13,6 @@ from click.testing import CliRunner
 import assessment.api as assessment
 from assessment.models import AttemptEvent
 from kernel import outbox
-from kernel.db import Database
 from lti_tool import models
 from lti_tool.cli import cli
 from lti_tool.jobs import item_analysis
@@ -206,14 +205,9 @@ def test_by_night_every_analysis_that_is_old_is_asked_for_once(house: House):
 def command(house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """`kaona ...` on the house's installation; gives its JSON."""
     monkeypatch.setenv("KAONA_DATA_DIR", str(settings.data_dir))
-    from lti_tool.cli import common, items
-
-    def opened() -> tuple[Settings, Database]:
-        return settings, house.tool.database
-
-    monkeypatch.setattr(common, "open_installation", opened)
-    monkeypatch.setattr(items, "open_installation", opened)
-    monkeypatch.setattr(type(house.tool.database), "dispose", lambda _self: None)
+    monkeypatch.setenv("KAONA_DATABASE_URL", house.tool.database.url)
+    monkeypatch.setenv("KAONA_SECRET_KEY_FILE", str(settings.secret_key_file))
+    monkeypatch.setattr("lti_tool.migrate.ensure_current", lambda _database: None)
 
     def run(*arguments: str, code: int = 0) -> Any:
         done = CliRunner().invoke(cli, [*arguments, "--json"])
