@@ -186,6 +186,7 @@ def two_sites(database: Database, settings: Settings, browser: Browser, authorit
 
     def served(app: WsgiApp) -> Any:
         server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context, request_handler=Silent)
+        server.socket.do_handshake_on_connect = False  # in the connection's own thread: one that says nothing holds up nobody else
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return server
 
