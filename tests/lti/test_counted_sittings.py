@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import inspect, text, update
+from sqlalchemy import insert, inspect, text, update
 from werkzeug.test import Client, TestResponse
 
 from kernel.errors import NotFound
@@ -201,6 +201,23 @@ def test_a_database_that_has_the_table_already_keeps_it(two: TwoCourses):
     move(two, NEXT)
 
     assert counted(two) == before
+
+
+def test_a_database_that_has_the_receipts_already_keeps_them(two: TwoCourses):
+    with two.tool.database.transaction() as db:
+        erasure = {"uuid": uuid4(), "tenant_id": 1, "act": "unlink", "at": two.tool.moment.now, "actor": "command"}
+        db.execute(insert(models.Erasure).values(erasure | {"digests": [], "counts": {}, "recipients": []}))
+    with two.tool.database.engine.connect().execution_options(kaona_write=True) as connection:
+        from alembic import command
+
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.stamp(config, "0002")
+        connection.commit()
+
+    move(two, NEXT)
+
+    assert [one.uuid for one in two.tool.rows(models.Erasure)] == [erasure["uuid"]]
 
 
 def counted(two: TwoCourses) -> set[tuple[Any, ...]]:

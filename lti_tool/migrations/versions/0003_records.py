@@ -1,5 +1,7 @@
 """Receipts of erasures, and what was brought into the record store from elsewhere
 
+Some installations of 0002 have the tables already.
+
 Revision  0003
 Follows   0002
 """
@@ -17,6 +19,8 @@ JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgres
 
 
 def upgrade() -> None:
+    if sa.inspect(op.get_bind()).has_table("erasure"):
+        return
     op.create_table(
         "erasure",
         sa.Column("id", sa.Integer(), nullable=False),
