@@ -51,7 +51,7 @@ from assessment.commands import (
     submit_response,
 )
 from assessment.errors import AccommodationInvalid, AdmissionInvalid, AdmissionRefused, Fault, ReviewInvalid
-from assessment.flags import MIN_PEOPLE, is_large
+from assessment.flags import is_large
 from assessment.item_reviews import (
     DECISIONS,
     EVERYBODY,
@@ -132,7 +132,6 @@ from assessment.views import (
 __all__ = [
     "DECISIONS",
     "EVERYBODY",
-    "MIN_PEOPLE",
     "OPEN_TO_ALL",
     "REASONS",
     "SUMMARY",
